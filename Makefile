@@ -1,0 +1,50 @@
+# One line per target; whatever is longer stands in scripts/. Everything runs from .venv, which `setup` makes.
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test lint format types imports protos protos-check programs pytest docs clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## make .venv with everything in it (PYTHON=... chooses the interpreter, 3.11 or newer)
+
+$(INSTALLED): pyproject.toml scripts/setup.sh
+	@scripts/setup.sh $(INSTALLED)
+
+demo: setup ## run a whole relay network with fifty bots for fifteen seconds
+	@$(BIN)/tidegate demo
+
+test: setup lint types imports protos-check programs pytest ## run every check and all tests
+
+lint: setup ## look for mistakes and wrong format
+	$(BIN)/ruff check && $(BIN)/ruff format --check
+
+format: setup ## mend what can be mended, and format
+	$(BIN)/ruff check --fix && $(BIN)/ruff format
+
+types: setup ## check the types
+	$(BIN)/mypy
+
+imports: setup ## check that imports run one way
+	$(BIN)/lint-imports
+
+protos: setup ## generate the code of the contracts
+	$(BIN)/python protos/generate.py
+
+protos-check: setup ## lint the contracts and look for drift of their code
+	$(BIN)/buf lint protos && $(BIN)/python protos/generate.py --check
+
+programs: ## install the programs that tests need
+	@scripts/install_programs.sh redis-server redis-benchmark
+
+pytest: setup ## run the tests only
+	$(BIN)/python -m pytest -q -n auto
+
+docs: setup ## write docs/settings.md from the settings' models
+	$(BIN)/python -m tidegate.settings_page docs/settings.md
+
+clean: ## remove .venv and everything that tools left behind
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
