@@ -1,0 +1,1 @@
+"""The contracts between processes and the Python code generated from them (``generate.py``)."""
