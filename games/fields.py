@@ -1,0 +1,544 @@
+"""Field types: how the values of a packet stand on the wire, with their bounds.
+
+A packet class (`games.packet`) annotates each field with one of these. They are data first (issue a
+policy, a reference page or a fuzzer's grammar from them) and read and write second. Every read is bounded
+and checked: a value that breaks its bound is a PacketFault, never a shorter or a zero value.
+
+Widths are bytes; integers are big-endian unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
+
+from wire.errors import EncodeError, PacketFault
+
+if TYPE_CHECKING:
+    from games.packet import Record
+
+
+class Reader:
+    """A bounded walk over one packet's body."""
+
+    __slots__ = ("data", "field", "position")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.position = 0
+        self.field = ""  # the field being read, for the reason of a refusal
+
+    @property
+    def remaining(self) -> int:
+        """Bytes not read yet."""
+        return len(self.data) - self.position
+
+    def take(self, size: int) -> bytes:
+        """Return the next ``size`` bytes; raises PacketFault when there are fewer."""
+        if size > self.remaining:
+            raise self.fault(f"{size} bytes are needed and {self.remaining} are left")
+        self.position += size
+        return self.data[self.position - size : self.position]
+
+    def fault(self, rule: str) -> PacketFault:
+        """Make the fault that names the field and the place."""
+        return PacketFault(rule, field=self.field, offset_bytes=self.position)
+
+
+class Field(Protocol):
+    """What every field type can do. ``earlier`` holds the fields before this one, by name."""
+
+    @property
+    def min_bytes(self) -> int:
+        """Fewest bytes on the wire."""
+        ...
+
+    @property
+    def max_bytes(self) -> int:
+        """Most bytes on the wire."""
+        ...
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> Any:
+        """Read one value; raises PacketFault."""
+        ...
+
+    def write(self, out: bytearray, value: Any, earlier: Mapping[str, Any]) -> None:
+        """Append one value; raises EncodeError when it breaks a bound."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """An integer of ``width`` bytes within ``low`` to ``high`` (by default all it can hold)."""
+
+    width: int
+    signed: bool = False
+    little_endian: bool = False
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def min_bytes(self) -> int:
+        """Its width."""
+        return self.width
+
+    @property
+    def max_bytes(self) -> int:
+        """Its width."""
+        return self.width
+
+    @property
+    def lowest(self) -> int:
+        """The smallest legal value."""
+        if self.low is not None:
+            return self.low
+        return -(1 << (8 * self.width - 1)) if self.signed else 0
+
+    @property
+    def highest(self) -> int:
+        """The largest legal value."""
+        if self.high is not None:
+            return self.high
+        return (1 << (8 * self.width - self.signed)) - 1
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> int:  # noqa: ARG002
+        """Read one integer."""
+        raw = reader.take(self.width)
+        value = int.from_bytes(raw, "little" if self.little_endian else "big", signed=self.signed)
+        if not self.lowest <= value <= self.highest:
+            raise reader.fault(f"{value} is not within {self.lowest} to {self.highest}")
+        return value
+
+    def write(self, out: bytearray, value: int, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append one integer."""
+        if not self.lowest <= value <= self.highest:
+            raise EncodeError(f"{value} is not within {self.lowest} to {self.highest}")
+        out += value.to_bytes(self.width, "little" if self.little_endian else "big", signed=self.signed)
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    """A four-byte IEEE float; PKO writes them raw, so little-endian beside big-endian integers."""
+
+    little_endian: bool = True
+
+    @property
+    def min_bytes(self) -> int:
+        """Four."""
+        return 4
+
+    @property
+    def max_bytes(self) -> int:
+        """Four."""
+        return 4
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> float:  # noqa: ARG002
+        """Read one float."""
+        value: float = struct.unpack("<f" if self.little_endian else ">f", reader.take(4))[0]
+        return value
+
+    def write(self, out: bytearray, value: float, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append one float."""
+        try:
+            out += struct.pack("<f" if self.little_endian else ">f", value)
+        except OverflowError as error:
+            raise EncodeError(f"{value} does not fit a four-byte float") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SplitInt64:
+    """A signed 64-bit integer written as two big-endian 32-bit halves.
+
+    Forks disagree on the order of the halves (protocol file, section 2), so it is a parameter.
+    """
+
+    low_half_first: bool = False
+
+    @property
+    def min_bytes(self) -> int:
+        """Eight."""
+        return 8
+
+    @property
+    def max_bytes(self) -> int:
+        """Eight."""
+        return 8
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> int:  # noqa: ARG002
+        """Read one integer."""
+        raw = reader.take(8)
+        return int.from_bytes(self._swap(raw), "big", signed=True)
+
+    def write(self, out: bytearray, value: int, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append one integer."""
+        try:
+            out += self._swap(value.to_bytes(8, "big", signed=True))
+        except OverflowError as error:
+            raise EncodeError(f"{value} does not fit 64 bits") from error
+
+    def _swap(self, raw: bytes) -> bytes:
+        return raw[4:] + raw[:4] if self.low_half_first else raw
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A two-byte length and that many raw bytes; with ``exact_bytes`` the length is fixed."""
+
+    limit_bytes: int
+    exact_bytes: int | None = None
+
+    @property
+    def min_bytes(self) -> int:
+        """The length field, and the content where its length is fixed."""
+        return 2 + (self.exact_bytes or 0)
+
+    @property
+    def max_bytes(self) -> int:
+        """The length field and the longest content."""
+        return 2 + self.limit_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+        """Read the content."""
+        size = int.from_bytes(reader.take(2), "big")
+        problem = self._check(size)
+        if problem:
+            raise reader.fault(problem)
+        return reader.take(size)
+
+    def write(self, out: bytearray, value: bytes, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append length and content."""
+        problem = self._check(len(value))
+        if problem:
+            raise EncodeError(problem)
+        out += len(value).to_bytes(2, "big")
+        out += value
+
+    def _check(self, size: int) -> str:
+        if self.exact_bytes is not None and size != self.exact_bytes:
+            return f"{size} bytes where exactly {self.exact_bytes} belong"
+        if size > self.limit_bytes:
+            return f"{size} bytes where at most {self.limit_bytes} are allowed"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    """A two-byte length that counts a closing NUL, the bytes, the NUL.
+
+    The value is bytes: the wire does not say the charset. ``limit_bytes`` bounds the text without its NUL.
+    A length of 0 or a missing NUL, which the game's own reader quietly mends, is refused.
+    """
+
+    limit_bytes: int
+    low_bytes: int = 0
+
+    @property
+    def min_bytes(self) -> int:
+        """Length field, shortest text, NUL."""
+        return 3 + self.low_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """Length field, longest text, NUL."""
+        return 3 + self.limit_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+        """Read the text, without its NUL."""
+        size = int.from_bytes(reader.take(2), "big")
+        if not self.low_bytes < size <= self.limit_bytes + 1:
+            raise reader.fault(
+                f"string of {size} bytes with its NUL: {self.low_bytes + 1} to {self.limit_bytes + 1} are allowed",
+            )
+        raw = reader.take(size)
+        if raw[-1]:
+            raise reader.fault("the string does not end with NUL")
+        return raw[:-1]
+
+    def write(self, out: bytearray, value: bytes, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append length, text and NUL."""
+        if not self.low_bytes <= len(value) <= self.limit_bytes:
+            raise EncodeError(
+                f"string of {len(value)} bytes: {self.low_bytes} to {self.limit_bytes} are allowed",
+            )
+        out += (len(value) + 1).to_bytes(2, "big")
+        out += value
+        out.append(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Exactly ``size`` bytes as they stand."""
+
+    size: int
+
+    @property
+    def min_bytes(self) -> int:
+        """The size."""
+        return self.size
+
+    @property
+    def max_bytes(self) -> int:
+        """The size."""
+        return self.size
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+        """Read the bytes."""
+        return reader.take(self.size)
+
+    def write(self, out: bytearray, value: bytes, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append the bytes."""
+        if len(value) != self.size:
+            raise EncodeError(f"{len(value)} bytes where exactly {self.size} belong")
+        out += value
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """All bytes to the end of the body: the part of a packet whose layout is not known."""
+
+    limit_bytes: int = 65535
+
+    @property
+    def min_bytes(self) -> int:
+        """None at all."""
+        return 0
+
+    @property
+    def max_bytes(self) -> int:
+        """The limit."""
+        return self.limit_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> bytes:  # noqa: ARG002
+        """Read to the end."""
+        if reader.remaining > self.limit_bytes:
+            raise reader.fault(f"{reader.remaining} bytes where at most {self.limit_bytes} are allowed")
+        return reader.take(reader.remaining)
+
+    def write(self, out: bytearray, value: bytes, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append the bytes."""
+        if len(value) > self.limit_bytes:
+            raise EncodeError(f"{len(value)} bytes where at most {self.limit_bytes} are allowed")
+        out += value
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """The fields of another record, in place."""
+
+    record: type[Record]
+
+    @property
+    def min_bytes(self) -> int:
+        """The record's."""
+        return self.record.MIN_BYTES
+
+    @property
+    def max_bytes(self) -> int:
+        """The record's."""
+        return self.record.MAX_BYTES
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> Record:  # noqa: ARG002
+        """Read one record."""
+        return self.record.read_from(reader)
+
+    def write(self, out: bytearray, value: Record, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append one record."""
+        value.write_to(out)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A count and that many items."""
+
+    count: Int
+    item: Field
+
+    @property
+    def min_bytes(self) -> int:
+        """The count and the fewest items."""
+        return self.count.width + max(0, self.count.lowest) * self.item.min_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """The count and the most items."""
+        return self.count.width + self.count.highest * self.item.max_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Read all items; a count that cannot fit in what is left is refused before anything is made."""
+        count = self.count.read(reader, earlier)
+        if count * self.item.min_bytes > reader.remaining:
+            raise reader.fault(f"{count} items cannot fit in the {reader.remaining} bytes that are left")
+        return tuple(self.item.read(reader, earlier) for _ in range(count))
+
+    def write(self, out: bytearray, value: tuple[Any, ...], earlier: Mapping[str, Any]) -> None:
+        """Append count and items."""
+        self.count.write(out, len(value), earlier)
+        for item in value:
+            self.item.write(out, item, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """Exactly ``count`` items, without a count on the wire."""
+
+    count: int
+    item: Field
+
+    @property
+    def min_bytes(self) -> int:
+        """All items at their shortest."""
+        return self.count * self.item.min_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """All items at their longest."""
+        return self.count * self.item.max_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Read all items."""
+        return tuple(self.item.read(reader, earlier) for _ in range(self.count))
+
+    def write(self, out: bytearray, value: tuple[Any, ...], earlier: Mapping[str, Any]) -> None:
+        """Append all items."""
+        if len(value) != self.count:
+            raise EncodeError(f"{len(value)} items where exactly {self.count} belong")
+        for item in value:
+            self.item.write(out, item, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A two-byte length in bytes, then records of fixed size with nothing between: PKO's paths."""
+
+    record: type[Record]
+    low_items: int
+    high_items: int
+
+    @property
+    def min_bytes(self) -> int:
+        """Length field and fewest records."""
+        return 2 + self.low_items * self.record.MIN_BYTES
+
+    @property
+    def max_bytes(self) -> int:
+        """Length field and most records."""
+        return 2 + self.high_items * self.record.MAX_BYTES
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> tuple[Any, ...]:  # noqa: ARG002
+        """Read all records."""
+        size = int.from_bytes(reader.take(2), "big")
+        count, odd = divmod(size, self.record.MIN_BYTES)
+        if odd or not self.low_items <= count <= self.high_items:
+            raise reader.fault(
+                f"{size} bytes: {self.low_items} to {self.high_items} records of {self.record.MIN_BYTES} bytes "
+                "are allowed",
+            )
+        if size > reader.remaining:
+            raise reader.fault(f"{size} bytes are needed and {reader.remaining} are left")
+        return tuple(self.record.read_from(reader) for _ in range(count))
+
+    def write(self, out: bytearray, value: tuple[Any, ...], earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
+        """Append length and records."""
+        if not self.low_items <= len(value) <= self.high_items:
+            raise EncodeError(f"{len(value)} records: {self.low_items} to {self.high_items} are allowed")
+        out += (len(value) * self.record.MIN_BYTES).to_bytes(2, "big")
+        for record in value:
+            record.write_to(out)
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """A field that is there only while an earlier one has one of ``values``; None otherwise."""
+
+    name: str
+    values: frozenset[int]
+    field: Field
+
+    @property
+    def min_bytes(self) -> int:
+        """Nothing: it may be absent."""
+        return 0
+
+    @property
+    def max_bytes(self) -> int:
+        """As long as the field can be."""
+        return self.field.max_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> Any:
+        """Read the field if it is there."""
+        return self.field.read(reader, earlier) if earlier[self.name] in self.values else None
+
+    def write(self, out: bytearray, value: Any, earlier: Mapping[str, Any]) -> None:
+        """Append the field if it belongs there."""
+        if (value is not None) != (earlier[self.name] in self.values):
+            raise EncodeError(f"it belongs there if and only if {self.name} is one of {sorted(self.values)}")
+        if value is not None:
+            self.field.write(out, value, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Unless:
+    """A field that is there unless an earlier one has one of ``values``; None then."""
+
+    name: str
+    values: frozenset[int]
+    field: Field
+
+    @property
+    def min_bytes(self) -> int:
+        """Nothing: it may be absent."""
+        return 0
+
+    @property
+    def max_bytes(self) -> int:
+        """As long as the field can be."""
+        return self.field.max_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> Any:
+        """Read the field if it is there."""
+        return None if earlier[self.name] in self.values else self.field.read(reader, earlier)
+
+    def write(self, out: bytearray, value: Any, earlier: Mapping[str, Any]) -> None:
+        """Append the field if it belongs there."""
+        if (value is None) != (earlier[self.name] in self.values):
+            raise EncodeError(f"it belongs there unless {self.name} is one of {sorted(self.values)}")
+        if value is not None:
+            self.field.write(out, value, earlier)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A last field that some senders leave out: None when the body ends before it."""
+
+    field: Field
+
+    @property
+    def min_bytes(self) -> int:
+        """Nothing: it may be absent."""
+        return 0
+
+    @property
+    def max_bytes(self) -> int:
+        """As long as the field can be."""
+        return self.field.max_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> Any:
+        """Read the field unless the body is at its end."""
+        return self.field.read(reader, earlier) if reader.remaining else None
+
+    def write(self, out: bytearray, value: Any, earlier: Mapping[str, Any]) -> None:
+        """Append the field if there is a value."""
+        if value is not None:
+            self.field.write(out, value, earlier)
+
+
+U8 = Annotated[int, Int(1)]
+I8 = Annotated[int, Int(1, signed=True)]
+U16 = Annotated[int, Int(2)]
+I16 = Annotated[int, Int(2, signed=True)]
+U32 = Annotated[int, Int(4)]
+I32 = Annotated[int, Int(4, signed=True)]
+I32LE = Annotated[int, Int(4, signed=True, little_endian=True)]
+F32LE = Annotated[float, Float()]
