@@ -1,0 +1,71 @@
+"""Error numbers: the first field of the replies 931, 933, 934, 935, 936 and 516.
+
+Section 3.6 of the protocol notes. Forks may send others, so packets carry plain integers.
+"""
+
+from enum import IntEnum
+
+
+class ErrorNumber(IntEnum):
+    """By who finds the error: gate and game server below 500, group server from 501, account server from 1001."""
+
+    SUCCESS = 0
+    NETWORK_FAULT = 1
+    NOT_AT_CHARACTER_SELECT = 2
+    NOT_PLAYING = 3
+    MAP_NOT_REACHABLE = 4
+    TOO_MANY_PLAYERS = 5
+    NOT_LOGGED_IN = 6
+    CLIENT_VERSION = 7
+    ENTER_ERROR = 8
+    BAD_POSITION = 9
+    BANNED_1 = 10
+    BANNED_2 = 11
+
+    GATE_LOGIN_FAILED = 501
+    SAME_GATE_NAME = 502
+    BAD_DATA = 520
+    INTERNAL = 521
+    ACCOUNT_SERVER_FAULT = 522
+    DATABASE = 523
+    NO_SUCH_CHARACTER = 524
+    MAXIMUM_CHARACTERS = 525
+    NAME_TAKEN = 526
+    BAD_BIRTHPLACE = 527
+    NAME_TOO_LONG = 528
+    KICKED = 529
+    IS_GUILD_LEADER = 530
+    BAD_NAME = 531
+    BUSY = 532
+    SECOND_PASSWORD_TOO_LONG = 533
+    SECOND_PASSWORD_WRONG = 534
+    GROUP_BANNED_1 = 535
+    GROUP_BANNED_2 = 536
+    GM_LOGGED = 537
+    MULTIPLE_CHARACTERS = 538
+    BONUS_CHARACTERS = 539
+    BAD_BOY = 550
+
+    UNKNOWN_USER = 1001
+    WRONG_PASSWORD = 1002
+    INACTIVE = 1003
+    ALREADY_LOGGED_IN = 1004
+    LOGIN_DISABLED = 1005
+    ACCOUNT_BANNED_1 = 1006
+    ACCOUNT_BANNED_2 = 1007
+    ACCOUNT_BANNED_3 = 1008
+    GROUP_LOGIN_1 = 1011
+    GROUP_LOGIN_2 = 1012
+    UNKNOWN = 1100
+    OFFLINE = 1101
+    LOGIN_STAGE_1 = 1102
+    LOGIN_STAGE_2 = 1103
+    ONLINE = 1104
+    SAVING = 1105
+    LOGIN_TWICE = 1106
+    GROUP_DISCONNECTED = 1107
+    UNKNOWN_COMMAND = 1108
+    THREAD_STORAGE = 1109
+    NEEDS_PAYMENT = 1110
+    NO_ALTS = 1111
+    MAXIMUM_ACCOUNTS = 1112
