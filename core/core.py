@@ -1,0 +1,114 @@
+"""The core as a whole: the tunnel service on its port, the origin behind it, and an orderly start and end."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+
+import grpc
+import structlog
+
+from core.core_tunnel import CoreLimits
+from core.origin import DirectOrigin
+from core.policy import compile_policy
+from core.tunnel_service import TunnelService
+from games.pack import Pack
+from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
+from tunnel.options import SERVER_OPTIONS
+
+_log = structlog.get_logger("core")
+
+TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class CoreConfig:
+    """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any."""
+
+    name: str
+    region: str
+    software_version: str
+    listen_host: str
+    listen_port: int
+    origin_host: str
+    origin_port: int
+    dialect: str
+    limits: CoreLimits
+    connect_timeout_seconds: float
+    drain_seconds: float
+    linger_seconds: float
+
+
+class Core:
+    """One core. `start`, then `run` until cancelled; `drain` before that for an orderly end."""
+
+    def __init__(self, config: CoreConfig, pack: Pack) -> None:
+        self._config = config
+        origin = DirectOrigin(
+            config.origin_host,
+            config.origin_port,
+            connect_timeout_seconds=config.connect_timeout_seconds,
+            linger_seconds=config.linger_seconds,
+        )
+        self.service = TunnelService(
+            config.name,
+            config.region,
+            config.software_version,
+            compile_policy(pack, config.dialect),
+            origin,
+            config.limits,
+        )
+        self.dialect = config.dialect
+        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
+        self.port = 0
+
+    @property
+    def running_sessions(self) -> int:
+        """Players connected through this core now."""
+        return sum(tunnel.running_sessions for tunnel in self.service.tunnels.values())
+
+    async def start(self) -> None:
+        """Bind the port and begin to serve; raises OSError when it is in use."""
+        host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
+        place = f"{host}:{self._config.listen_port}"
+        try:
+            self.port = self._server.add_insecure_port(place)
+        except RuntimeError as error:
+            # gRPC does not say why; the system does.
+            _try_to_bind(self._config.listen_host, self._config.listen_port)
+            raise OSError(f"gRPC cannot bind: {error}") from error
+        await self._server.start()
+
+    async def run(self) -> None:
+        """Keep time for the tunnels until cancelled, then give up the port and end what is left."""
+        clock = asyncio.get_running_loop().time
+        try:
+            while True:
+                await asyncio.sleep(TICK_SECONDS)
+                for tunnel in list(self.service.tunnels.values()):
+                    tunnel.tick(clock())
+        finally:
+            await self.stop()
+
+    async def stop(self) -> None:
+        """Give up the port and end what is left; harmless when done twice."""
+        await self._server.stop(None)
+
+    async def drain(self) -> None:
+        """Take no new sessions, wait for the others to end, and end the rest at the deadline."""
+        service = self.service
+        service.is_draining = True
+        tunnels = list(service.tunnels.values())
+        _log.info("draining", sessions=self.running_sessions, deadline_seconds=self._config.drain_seconds)
+        for tunnel in tunnels:
+            tunnel.announce_drain(self._config.drain_seconds)
+        async with asyncio.TaskGroup() as tasks:
+            for tunnel in tunnels:
+                tasks.create_task(tunnel.drain(self._config.drain_seconds, self._config.linger_seconds))
+
+
+def _try_to_bind(host: str, port: int) -> None:
+    """Bind and let go; raises the OSError that says why a port cannot be had."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        probe.bind(address)

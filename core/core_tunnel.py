@@ -1,0 +1,167 @@
+"""The core's end of one tunnel: opens a link to the game server for each player an edge announces.
+
+What comes from an edge is checked again: slots, ids, lengths, credits. An edge that breaks the contract
+loses its tunnel, and only that.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+import structlog
+
+from core.origin import Origin, OriginError
+from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.counters import Counters
+from tunnel.end import TunnelEnd
+from tunnel.policy import EdgePolicy
+from tunnel.session import CORE_SIDE, Session
+from wire.errors import TunnelFault
+from wire.reasons import Reason
+
+_log = structlog.get_logger("core.tunnel")
+
+
+@dataclass(frozen=True, slots=True)
+class CoreLimits:
+    """What a core grants its edges. ``max_sessions`` is per core, the rest per session or tunnel."""
+
+    window_bytes: int
+    flush_window_seconds: float
+    half_close_seconds: float
+    max_sessions: int
+
+
+class OriginWatch:
+    """Remembers whether the game server answers, so that its absence is said once and not per player."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+
+    def failed(self, error: OriginError) -> None:
+        """Count a failed attempt; the first after a good one is worth a line."""
+        self._failures += 1
+        if self._failures == 1:
+            _log.error("origin_away", reason=error.reason.value, detail=str(error))
+
+    def worked(self) -> None:
+        """Count a good attempt; the first after failed ones is worth a line."""
+        if self._failures:
+            _log.info("origin_back", sessions_refused=self._failures)
+        self._failures = 0
+
+
+class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
+    """A welcomed tunnel. ``hello`` was checked by the service."""
+
+    def __init__(
+        self,
+        hello: tunnel_pb2.Hello,
+        policy: EdgePolicy,
+        origin: Origin,
+        watch: OriginWatch,
+        counters: Counters,
+        limits: CoreLimits,
+    ) -> None:
+        super().__init__(
+            tunnel_pb2.AttachResponse,
+            CORE_SIDE,
+            counters,
+            flush_window_seconds=limits.flush_window_seconds,
+            half_close_seconds=limits.half_close_seconds,
+        )
+        self.edge_name = hello.edge_name
+        self.region = hello.region
+        self.is_draining = False
+        self._policy = policy
+        self._origin = origin
+        self._watch = watch
+        self._limits = limits
+        self._send_window = hello.window_bytes
+        self._last_slot = 0
+        self._connecting: dict[int, asyncio.Task[None]] = {}
+
+    def handle(self, message: tunnel_pb2.AttachRequest) -> None:
+        """Do what a message from the edge says; raises TunnelFault when it breaks the contract."""
+        kind = message.WhichOneof("message")
+        self.sequence.accept(message.sequence, message.acknowledged)
+        if (message.sequence > 0) != (kind in ("batch", "open", "close", "credit")):
+            raise TunnelFault(f"{kind} with sequence {message.sequence}")
+        match kind:
+            case "batch":
+                self.handle_batch(message.batch)
+            case "open":
+                self._handle_open(message.open)
+            case "close":
+                self.handle_close(message.close)
+            case "credit":
+                self.handle_credit(message.credit)
+            case "drain":
+                _log.info("edge_draining", edge=self.edge_name, deadline_ms=message.drain.deadline_milliseconds)
+            case "heartbeat":
+                pass
+            case _:
+                raise TunnelFault(f"unexpected {kind or 'empty message'} from the edge")
+
+    def announce_drain(self, deadline_seconds: float) -> None:
+        """Tell the edge to bring no new sessions; those that come nevertheless are closed."""
+        self.is_draining = True
+        drain = tunnel_pb2.Drain(deadline_milliseconds=int(deadline_seconds * 1000))
+        self.queue.add(tunnel_pb2.AttachResponse(drain=drain), sequenced=False)
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """Count a session that is over, stop connecting for it, and say what the edge should have caught."""
+        super().session_ended(session, reason)
+        if not session.awaits_link and (task := self._connecting.pop(session.slot, None)) is not None:
+            task.cancel()
+        if reason == Reason.EDGE_FRAME_LENGTH:
+            _log.error("edge_fault", session=session.session_id.hex(), edge=self.edge_name, detail=session.fault_text)
+
+    def report_frame_fault(self, session: Session, reason: str) -> None:
+        """The game server itself sent garbage: its operator must hear of it."""
+        _log.error("origin_fault", session=session.session_id.hex(), reason=reason, detail=session.fault_text)
+
+    def _handle_open(self, message: tunnel_pb2.Open) -> None:
+        if message.slot <= self._last_slot:
+            raise TunnelFault(f"slot {message.slot} opened after slot {self._last_slot}")
+        if len(message.session_id) != 16:
+            raise TunnelFault(f"session id of {len(message.session_id)} bytes where 16 belong")
+        client = _read_address(message.client_address, "client")
+        _read_address(message.listen_address, "listener")
+        self._last_slot = message.slot
+        session = Session(
+            self,
+            message.slot,
+            message.session_id,
+            self._policy.clientbound,
+            send_window_bytes=self._send_window,
+            receive_window_bytes=self._limits.window_bytes,
+            recheck=self._policy.serverbound,
+        )
+        self.add_session(session)
+        _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=str(client))
+        if self.is_draining:
+            session.end(Reason.CORE_DRAINING)
+        elif self.running_sessions > self._limits.max_sessions:
+            session.end(Reason.SESSION_LIMIT)
+        else:
+            name = f"origin-connect-{message.session_id.hex()}"
+            self._connecting[message.slot] = asyncio.create_task(self._connect(session), name=name)
+
+    async def _connect(self, session: Session) -> None:
+        try:
+            link = await self._origin.open(session)
+        except OriginError as error:
+            self._watch.failed(error)
+            self._connecting.pop(session.slot, None)
+            session.connect_failed(error.reason)
+            return
+        self._connecting.pop(session.slot, None)
+        self._watch.worked()
+        session.connect(link)
+
+
+def _read_address(packed: bytes, whose: str) -> IPv4Address | IPv6Address:
+    if len(packed) not in (4, 16):
+        raise TunnelFault(f"{whose} address of {len(packed)} bytes where 4 or 16 belong")
+    return ip_address(packed)

@@ -1,0 +1,18 @@
+"""Compiles a game pack into the policy that edges obey."""
+
+from games.pack import Pack
+from tunnel.policy import EdgePolicy
+from wire.reasons import Reason, explain, is_told
+
+
+def compile_policy(pack: Pack, dialect: str) -> EdgePolicy:
+    """Return the policy of a pack in one of its dialects (empty for a game without any)."""
+    notice = pack.notice
+    notices = {} if notice is None else {reason.value: notice(explain(reason)) for reason in Reason if is_told(reason)}
+    return EdgePolicy(
+        game=pack.name,
+        dialect=dialect,
+        serverbound=pack.serverbound,
+        clientbound=pack.clientbound,
+        closing_notices=notices,
+    )

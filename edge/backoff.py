@@ -1,0 +1,24 @@
+"""How long to wait between attempts: growing, bounded, and jittered so that edges do not come back in step."""
+
+from random import Random
+
+FIRST_SECONDS = 0.05
+LONGEST_SECONDS = 2.0
+
+
+class Backoff:
+    """Waits of half to all of a ceiling that doubles with every attempt."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._ceiling = FIRST_SECONDS
+
+    def next_seconds(self) -> float:
+        """Return the next wait."""
+        wait = self._ceiling * self._random.uniform(0.5, 1.0)
+        self._ceiling = min(self._ceiling * 2, LONGEST_SECONDS)
+        return wait
+
+    def reset(self) -> None:
+        """An attempt worked: begin with short waits again."""
+        self._ceiling = FIRST_SECONDS

@@ -1,0 +1,228 @@
+"""The tunnel service against edges that break the contract: each gets a gRPC status and a reason."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from core.core import Core
+from games.registry import load_pack
+from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
+from tests.relays import LOOPBACK, WINDOW_BYTES, core_config, echo, running_core, running_origin
+from tunnel.options import PROTOCOL_VERSION
+from tunnel.policy import decode_policy
+from wire.chunks import ChunkKind, append_chunk
+
+Request = tunnel_pb2.AttachRequest
+ADDRESS = bytes([127, 0, 0, 1])
+
+
+def hello(**changes: Any) -> tunnel_pb2.Hello:
+    fields: dict[str, Any] = {
+        "protocol_version": PROTOCOL_VERSION,
+        "tunnel_id": bytes(range(16)),
+        "edge_name": "edge-1",
+        "window_bytes": WINDOW_BYTES,
+    }
+    return tunnel_pb2.Hello(**(fields | changes))
+
+
+def opening(slot: int = 1, **changes: Any) -> tunnel_pb2.Open:
+    fields: dict[str, Any] = {
+        "slot": slot,
+        "session_id": bytes(16),
+        "client_address": ADDRESS,
+        "client_port": 1,
+        "listen_address": ADDRESS,
+        "listen_port": 2,
+    }
+    return tunnel_pb2.Open(**(fields | changes))
+
+
+def batch(slot: int, kind: ChunkKind, payload: bytes) -> tunnel_pb2.Batch:
+    chunks = bytearray()
+    append_chunk(chunks, slot, kind, payload)
+    return tunnel_pb2.Batch(chunks=bytes(chunks))
+
+
+@pytest.fixture
+async def core() -> AsyncIterator[Core]:
+    async with running_origin(echo) as port, running_core(core_config(port), load_pack("echo")) as core:
+        yield core
+
+
+@asynccontextmanager
+async def calling(core: Core) -> AsyncIterator[Any]:
+    """An open call whose messages the test writes itself."""
+    async with grpc.aio.insecure_channel(f"{LOOPBACK}:{core.port}") as channel:
+        call: Any = tunnel_pb2_grpc.TunnelServiceStub(channel).Attach()
+        try:
+            yield call
+        finally:
+            call.cancel()
+
+
+@asynccontextmanager
+async def attached(core: Core, **changes: Any) -> AsyncIterator[Any]:
+    """A call that was welcomed."""
+    async with calling(core) as call:
+        await call.write(Request(hello=hello(**changes)))
+        assert (await call.read()).WhichOneof("message") == "welcome"
+        assert (await call.read()).WhichOneof("message") == "policy"
+        yield call
+
+
+async def status(call: Any) -> tuple[grpc.StatusCode, str]:
+    """Read until the core ends the call."""
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        while await call.read() is not grpc.aio.EOF:
+            pass
+    return await call.code(), await call.details()
+
+
+async def test_a_hello_is_answered_with_welcome_and_policy(core: Core) -> None:
+    async with calling(core) as call:
+        await call.write(Request(hello=hello()))
+        welcome = await call.read()
+        assert welcome.welcome.core_name == "core-1"
+        assert welcome.welcome.window_bytes == WINDOW_BYTES
+        policy = decode_policy((await call.read()).policy)
+        assert (policy.game, policy.serverbound) == ("echo", load_pack("echo").serverbound)
+        assert b"Please connect again" in policy.closing_notices["tunnel_lost"]
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "said"),
+    [
+        (Request(hello=hello(protocol_version=99)), "FAILED_PRECONDITION", "this core speaks version 1"),
+        (Request(hello=hello(tunnel_id=b"short")), "INVALID_ARGUMENT", "16 belong"),
+        (Request(hello=hello(edge_name="")), "INVALID_ARGUMENT", "edge name"),
+        (Request(hello=hello(edge_name="x" * 65)), "INVALID_ARGUMENT", "edge name"),
+        (Request(hello=hello(region="x" * 65)), "INVALID_ARGUMENT", "region"),
+        (Request(hello=hello(window_bytes=1)), "INVALID_ARGUMENT", "window of 1 bytes"),
+        (Request(heartbeat=tunnel_pb2.Heartbeat()), "INVALID_ARGUMENT", "must be a hello"),
+        (Request(), "INVALID_ARGUMENT", "must be a hello"),
+    ],
+)
+async def test_a_bad_hello_is_refused(core: Core, first: Request, code: str, said: str) -> None:
+    async with calling(core) as call:
+        await call.write(first)
+        got, details = await status(call)
+        assert got.name == code
+        assert said in details
+    assert not core.service.tunnels
+
+
+async def test_no_hello_in_time(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.tunnel_service.HELLO_TIMEOUT_SECONDS", 0.01)
+    async with calling(core) as call:
+        assert (await status(call))[0] is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_a_second_attachment_of_a_tunnel_is_refused_and_the_first_lives_on(core: Core) -> None:
+    async with attached(core) as first, calling(core) as second:
+        await second.write(Request(hello=hello()))
+        code, details = await status(second)
+        assert code is grpc.StatusCode.ALREADY_EXISTS
+        assert bytes(range(16)).hex() in details
+        await first.write(Request(sequence=1, open=opening()))
+        await first.write(Request(sequence=2, batch=batch(1, ChunkKind.DATA, b"\x00\x03a")))
+        answer = await first.read()
+        assert answer.batch.chunks.endswith(b"\x00\x03a")
+
+
+async def test_a_draining_core_refuses_new_tunnels(core: Core) -> None:
+    await core.drain()
+    async with calling(core) as call:
+        await call.write(Request(hello=hello()))
+        assert (await status(call))[0] is grpc.StatusCode.UNAVAILABLE
+
+
+DATA = batch(1, ChunkKind.DATA, b"\x00\x03a")
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([Request(sequence=2, open=opening())], "sequence 2 after 0"),
+        ([Request(sequence=0, open=opening())], "open with sequence 0"),
+        ([Request(sequence=1, heartbeat=tunnel_pb2.Heartbeat())], "heartbeat with sequence 1"),
+        ([Request(acknowledged=1, heartbeat=tunnel_pb2.Heartbeat())], "acknowledgement of 1"),
+        ([Request(hello=hello())], "unexpected hello"),
+        ([Request()], "unexpected empty message"),
+        ([Request(sequence=1, batch=DATA)], "unknown slot 1"),
+        ([Request(sequence=1, batch=tunnel_pb2.Batch(chunks=b"junk"))], "inside a chunk header"),
+        ([Request(sequence=1, close=tunnel_pb2.Close(slot=9, reason="x"))], "close for unknown slot 9"),
+        ([Request(sequence=1, credit=tunnel_pb2.Credit(slot=9, bytes=1))], "credit for unknown slot 9"),
+        ([Request(sequence=1, open=opening(0))], "slot 0 opened after slot 0"),
+        ([Request(sequence=1, open=opening(session_id=b"x"))], "session id of 1 bytes"),
+        ([Request(sequence=1, open=opening(client_address=b"x"))], "client address of 1 bytes"),
+        ([Request(sequence=1, open=opening()), Request(sequence=2, open=opening())], "slot 1 opened after slot 1"),
+        (
+            [Request(sequence=1, open=opening()), Request(sequence=2, credit=tunnel_pb2.Credit(slot=1, bytes=1))],
+            "credit of 1 bytes returned with 0",
+        ),
+        (
+            [Request(sequence=1, open=opening()), Request(sequence=2, close=tunnel_pb2.Close(slot=1, reason=""))],
+            "without a proper reason",
+        ),
+        (
+            [
+                Request(sequence=1, open=opening()),
+                Request(sequence=2, close=tunnel_pb2.Close(slot=1, reason="client_lost")),
+                Request(sequence=3, batch=DATA),
+            ],
+            "slot 1",
+        ),
+        (
+            [
+                Request(sequence=1, open=opening()),
+                Request(sequence=2, batch=batch(1, ChunkKind.DATA, bytes(WINDOW_BYTES + 1))),
+            ],
+            "credit overrun",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_broken_contract_ends_the_tunnel_with_its_reason(
+    core: Core, messages: list[Request], said: str
+) -> None:
+    async with attached(core, tunnel_id=bytes(16)) as bystander, attached(core) as call:
+        for message in messages:
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.write(message)
+        code, details = await status(call)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert said in details
+        await bystander.write(Request(sequence=1, open=opening()))
+        await bystander.write(Request(sequence=2, batch=DATA))
+        assert (await bystander.read()).WhichOneof("message") == "batch"
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01" + bytes(300), bytes(range(256)) * 40],
+    ids=["browser", "tls", "random"],
+)
+async def test_junk_on_the_port_disturbs_nobody(core: Core, junk: bytes) -> None:
+    async with attached(core) as call:
+        reader, writer = await asyncio.open_connection(LOOPBACK, core.port)
+        writer.write(junk)
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+        await call.write(Request(sequence=1, open=opening()))
+        await call.write(Request(sequence=2, batch=DATA))
+        assert (await call.read()).WhichOneof("message") == "batch"
+
+
+async def test_an_unknown_method_is_unimplemented(core: Core) -> None:
+    async with grpc.aio.insecure_channel(f"{LOOPBACK}:{core.port}") as channel:
+        unary: Any = channel.unary_unary("/tidegate.tunnel.v1.TunnelService/Detach")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await unary(b"")
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED

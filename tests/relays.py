@@ -1,0 +1,173 @@
+"""Relays and origins for tests: a core and an edge in this process, joined by real gRPC over loopback."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from core.core import Core, CoreConfig
+from core.core_tunnel import CoreLimits
+from edge.edge import Edge, EdgeConfig
+from edge.tunnel_client import TunnelSettings
+from games.pack import Pack
+from games.registry import load_pack
+
+LOOPBACK = "127.0.0.1"
+WINDOW_BYTES = 64 * 1024
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Relay:
+    """A running edge and core."""
+
+    edge: Edge
+    core: Core
+
+    async def connect(self) -> Streams:
+        return await asyncio.open_connection(self.edge.address.host, self.edge.address.port)
+
+    async def settle(self) -> None:
+        """Wait until no session is left at either end."""
+        assert self.edge.tunnel is not None
+        await self.edge.tunnel.quiet.wait()
+        for tunnel in self.core.service.tunnels.values():
+            await tunnel.quiet.wait()
+
+
+def core_config(
+    origin_port: int,
+    *,
+    port: int = 0,
+    max_sessions: int = 100,
+    drain_seconds: float = 0.2,
+    half_close_seconds: float = 30.0,
+    dialect: str = "",
+) -> CoreConfig:
+    return CoreConfig(
+        name="core-1",
+        region="test",
+        software_version="0",
+        listen_host=LOOPBACK,
+        listen_port=port,
+        origin_host=LOOPBACK,
+        origin_port=origin_port,
+        dialect=dialect,
+        limits=CoreLimits(
+            window_bytes=WINDOW_BYTES,
+            flush_window_seconds=0.001,
+            half_close_seconds=half_close_seconds,
+            max_sessions=max_sessions,
+        ),
+        connect_timeout_seconds=2.0,
+        drain_seconds=drain_seconds,
+        linger_seconds=0.5,
+    )
+
+
+def edge_config(core_port: int, *, max_sessions: int = 100, name: str = "edge-1") -> EdgeConfig:
+    return EdgeConfig(
+        listen_host=LOOPBACK,
+        listen_port=0,
+        tunnel=TunnelSettings(
+            core=f"{LOOPBACK}:{core_port}",
+            edge_name=name,
+            region="test",
+            software_version="0",
+            window_bytes=WINDOW_BYTES,
+            flush_window_seconds=0.001,
+            half_close_seconds=30.0,
+        ),
+        max_sessions=max_sessions,
+        drain_seconds=0.2,
+        linger_seconds=0.5,
+        backlog=100,
+    )
+
+
+@asynccontextmanager
+async def running_core(config: CoreConfig, pack: Pack) -> AsyncIterator[Core]:
+    core = Core(config, pack)
+    await core.start()
+    task = asyncio.create_task(core.run())
+    try:
+        yield core
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_edge(config: EdgeConfig) -> AsyncIterator[Edge]:
+    edge = Edge(config)
+    task = asyncio.create_task(edge.run())
+    try:
+        yield edge
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_relay(
+    game: str,
+    origin_port: int,
+    *,
+    max_sessions: int = 100,
+    core_max_sessions: int = 100,
+    half_close_seconds: float = 30.0,
+    framing: dict[str, object] | None = None,
+) -> AsyncIterator[Relay]:
+    config = core_config(origin_port, max_sessions=core_max_sessions, half_close_seconds=half_close_seconds)
+    async with (
+        running_core(config, load_pack(game, framing)) as core,
+        running_edge(edge_config(core.port, max_sessions=max_sessions)) as edge,
+    ):
+        await edge.wait_ready()
+        yield Relay(edge, core)
+
+
+@asynccontextmanager
+async def running_origin(handler: Handler) -> AsyncIterator[int]:
+    """A game server whose connections ``handler`` serves; yields its port."""
+
+    serving: set[asyncio.Task[object]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        serving.add(task)
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await handler(reader, writer)
+        finally:
+            serving.discard(task)
+            writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in list(serving):
+            task.cancel()
+        await asyncio.gather(*serving, return_exceptions=True)
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send back what comes."""
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,117 @@
+"""The outbox: order, batching, and pressure."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.counters import Counters
+from tunnel.outbox import HIGH_WATER_BYTES, SEAL_BYTES, Outbox
+from wire.chunks import ChunkKind, unpack_chunks
+from wire.sequence import Sequence
+
+LONG_SECONDS = 3600.0
+
+
+class Writer:
+    """Where an outbox writes to: keeps messages, and can be made to wait."""
+
+    def __init__(self) -> None:
+        self.messages: list[tunnel_pb2.AttachRequest] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def write(self, message: tunnel_pb2.AttachRequest) -> None:
+        await self.open.wait()
+        copy = tunnel_pb2.AttachRequest()
+        copy.CopyFrom(message)
+        self.messages.append(copy)
+
+    @property
+    def payload_bytes(self) -> int:
+        return sum(len(payload) for message in self.messages for _, _, payload in unpack_chunks(message.batch.chunks))
+
+
+def make_outbox(window_seconds: float = 0.0) -> Outbox[tunnel_pb2.AttachRequest]:
+    return Outbox(tunnel_pb2.AttachRequest, Sequence(), Counters(), flush_window_seconds=window_seconds)
+
+
+@asynccontextmanager
+async def running(outbox: Outbox[tunnel_pb2.AttachRequest], writer: Writer) -> AsyncIterator[None]:
+    task = asyncio.create_task(outbox.run(writer.write))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_chunks_share_a_message_and_control_messages_keep_their_place() -> None:
+    outbox, writer = make_outbox(), Writer()
+    outbox.add_chunk(1, ChunkKind.DATA, b"a")
+    outbox.add_chunk(2, ChunkKind.DATA, b"b")
+    outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
+    outbox.add(tunnel_pb2.AttachRequest(heartbeat=tunnel_pb2.Heartbeat()), sequenced=False)
+    outbox.add_chunk(2, ChunkKind.END, b"")
+    async with running(outbox, writer):
+        await outbox.drained()
+    kinds = [(message.WhichOneof("message"), message.sequence) for message in writer.messages]
+    assert kinds == [("batch", 1), ("close", 2), ("heartbeat", 0), ("batch", 3)]
+    assert unpack_chunks(writer.messages[0].batch.chunks) == [(1, ChunkKind.DATA, b"a"), (2, ChunkKind.DATA, b"b")]
+
+
+async def test_a_quiet_tunnel_sends_at_once_and_a_busy_one_gathers() -> None:
+    outbox, writer = make_outbox(LONG_SECONDS), Writer()
+    loop = asyncio.get_running_loop()
+    outbox._last_flush_seconds = loop.time() - LONG_SECONDS - 1
+    async with running(outbox, writer):
+        outbox.add_chunk(1, ChunkKind.DATA, b"first")
+        await outbox.drained()
+        assert writer.payload_bytes == 5
+        outbox.add_chunk(1, ChunkKind.DATA, b"waits")
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert writer.payload_bytes == 5
+        assert outbox.pending_bytes > 5
+
+
+async def test_a_full_batch_does_not_wait_for_the_window() -> None:
+    outbox, writer = make_outbox(LONG_SECONDS), Writer()
+    outbox._last_flush_seconds = asyncio.get_running_loop().time()
+    async with running(outbox, writer):
+        outbox.add_chunk(1, ChunkKind.DATA, bytes(SEAL_BYTES))
+        await outbox.drained()
+    assert writer.payload_bytes == SEAL_BYTES
+
+
+async def test_pressure_is_told_and_taken_back() -> None:
+    class Waiting:
+        told = 0
+
+        def tunnel_relieved(self) -> None:
+            self.told += 1
+
+    outbox, writer, waiting = make_outbox(), Writer(), Waiting()
+    writer.open.clear()
+    async with running(outbox, writer):
+        while not outbox.is_congested:
+            outbox.add_chunk(1, ChunkKind.DATA, bytes(100_000))
+        outbox.wait_for_relief(waiting)
+        await asyncio.sleep(0)
+        assert waiting.told == 0
+        assert outbox.pending_bytes < HIGH_WATER_BYTES + 2 * 100_008
+        writer.open.set()
+        await outbox.drained()
+    assert waiting.told == 1
+    assert outbox.pending_bytes == 0
+
+
+async def test_messages_acknowledge_what_was_received_when_they_leave() -> None:
+    sequence = Sequence()
+    outbox = Outbox(tunnel_pb2.AttachRequest, sequence, Counters(), flush_window_seconds=0.0)
+    writer = Writer()
+    outbox.add_chunk(1, ChunkKind.DATA, b"a")
+    sequence.accept(1, 0)
+    async with running(outbox, writer):
+        await outbox.drained()
+    assert writer.messages[0].acknowledged == 1

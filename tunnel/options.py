@@ -1,0 +1,43 @@
+"""Constants of the tunnel's gRPC side: protocol version, limits, channel and server options."""
+
+PROTOCOL_VERSION = 1
+"""Version of the contract in ``protos/tidegate/tunnel/v1``; both ends must speak the same."""
+
+MAX_MESSAGE_BYTES = 2 << 20
+"""Bound on one gRPC message: a batch of at most 1 MiB and its envelope."""
+
+MAX_BATCH_BYTES = 1 << 20
+"""Bound on the chunks of one batch, as the contract says."""
+
+HELLO_TIMEOUT_SECONDS = 5.0
+"""How long either side waits for the other's first message."""
+
+MAX_NAME_BYTES = 64
+
+_COMMON: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", 8192),
+    # A peer that is frozen rather than dead is only found with the ping timeout set: gRPC waits a minute
+    # for the answer otherwise, whatever the keepalive timeout says.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.ping_timeout_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
+    *_COMMON,
+    # A connection of its own per attempt: the shared pool would hand a failed one's back-off to the next.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_retries", 0),
+)
+
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    *_COMMON,
+    # Without this a second core would bind the same port silently and get half of the edges.
+    ("grpc.so_reuseport", 0),
+    # The name is the one gRPC reads: with `min_recv_ping…` it ends in GOAWAY too_many_pings.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.max_concurrent_streams", 64),
+)

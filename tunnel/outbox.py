@@ -1,0 +1,149 @@
+"""The outbox: everything one end wants to send through the tunnel, in order, packed into few messages.
+
+Sessions put chunks and control messages in; one writer task takes messages out. A gRPC message costs tens of
+microseconds however small it is, so bytes are gathered: sent at once when the tunnel has been quiet, otherwise
+at the end of a short window.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Generic, Protocol, TypeVar
+
+from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.counters import Counters
+from wire.chunks import ChunkKind, append_chunk
+from wire.sequence import Sequence
+
+SEAL_BYTES = 128 * 1024
+"""A batch this long is closed and the next begun; with one socket read on top it stays under the contract's bound."""
+
+HIGH_WATER_BYTES = 4 << 20
+"""With more than this waiting, sessions that read more are told to pause: the tunnel itself is the narrow place."""
+
+LOW_WATER_BYTES = 1 << 20
+"""At this the paused sessions go on."""
+
+Message = TypeVar("Message", tunnel_pb2.AttachRequest, tunnel_pb2.AttachResponse)
+
+
+class Pausable(Protocol):
+    """Somebody who can be told that there is room again."""
+
+    def tunnel_relieved(self) -> None:
+        """Room again: go on reading."""
+        ...
+
+
+class Outbox(Generic[Message]):
+    """The sending half of one attachment. ``message`` is the type this end sends."""
+
+    def __init__(
+        self,
+        message: type[Message],
+        sequence: Sequence,
+        counters: Counters,
+        *,
+        flush_window_seconds: float,
+    ) -> None:
+        self._message: type[Message] = message
+        self._sequence = sequence
+        self._counters = counters
+        self._window = flush_window_seconds
+        self._sealed: deque[Message] = deque()
+        self._sealed_bytes = 0
+        self._chunks = bytearray()
+        self._ready = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._waiting: list[Pausable] = []
+        self._last_flush_seconds = 0.0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Payload waiting to be written."""
+        return self._sealed_bytes + len(self._chunks)
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the tunnel takes less than its sessions bring."""
+        return self.pending_bytes > HIGH_WATER_BYTES
+
+    def wait_for_relief(self, who: Pausable) -> None:
+        """Remember a session that paused because of congestion; it is told once when there is room."""
+        self._waiting.append(who)
+
+    def add_chunk(self, slot: int, kind: ChunkKind, payload: bytes) -> None:
+        """Queue bytes or the end of a session's stream."""
+        append_chunk(self._chunks, slot, kind, payload)
+        if len(self._chunks) >= SEAL_BYTES:
+            self._seal()
+        self._wake()
+
+    def add(self, message: Message, *, sequenced: bool = True) -> None:
+        """Queue a control message behind everything queued so far."""
+        self._seal()
+        if sequenced:
+            message.sequence = self._sequence.next()
+        self._sealed.append(message)
+        self._wake()
+
+    @asynccontextmanager
+    async def writing(self, write: Callable[[Message], Awaitable[object]], name: str) -> AsyncIterator[None]:
+        """Have a task called ``name`` write messages meanwhile.
+
+        Where a write fails the task just ends: the stream is broken then, and whoever reads it is told why.
+        """
+        writer = asyncio.create_task(self.run(write), name=name)
+        try:
+            yield
+        finally:
+            writer.cancel()
+            await asyncio.wait({writer})  # unlike awaiting the task, this lets a cancellation of ours through
+            if not writer.cancelled():
+                writer.exception()
+
+    async def run(self, write: Callable[[Message], Awaitable[object]]) -> None:
+        """Write messages until cancelled: the one writer task of an attachment."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            await self._ready.wait()
+            early = self._last_flush_seconds + self._window - clock()
+            if early > 0 and self.pending_bytes < SEAL_BYTES:
+                await asyncio.sleep(early)
+            self._last_flush_seconds = clock()
+            self._seal()
+            while self._sealed:
+                message = self._sealed.popleft()
+                if message.HasField("batch"):
+                    self._sealed_bytes -= len(message.batch.chunks)
+                    self._counters.batches_sent += 1
+                message.acknowledged = self._sequence.received
+                await write(message)
+                self._relieve()
+            if not self._chunks:
+                self._ready.clear()
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Wait until everything queued so far has been handed to gRPC."""
+        await self._idle.wait()
+
+    def _wake(self) -> None:
+        self._idle.clear()
+        self._ready.set()
+
+    def _seal(self) -> None:
+        if self._chunks:
+            chunks = bytes(self._chunks)
+            self._chunks.clear()
+            self._sealed_bytes += len(chunks)
+            batch = tunnel_pb2.Batch(chunks=chunks)
+            self._sealed.append(self._message(sequence=self._sequence.next(), batch=batch))
+
+    def _relieve(self) -> None:
+        if self._waiting and self.pending_bytes <= LOW_WATER_BYTES:
+            waiting, self._waiting = self._waiting, []
+            for each in waiting:
+                each.tunnel_relieved()

@@ -1,0 +1,107 @@
+"""The policy as values: what a core makes of a pack and what an edge obeys, and its form on the wire.
+
+A policy comes from another machine, so reading one checks every part and refuses it as a whole.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from google.protobuf.message import DecodeError
+
+from protos.tidegate.policy.v1 import policy_pb2
+from protos.tidegate.tunnel.v1 import tunnel_pb2
+from wire.errors import LayoutError, TunnelFault
+from wire.layout import FrameLayout
+from wire.reasons import MAX_REASON_BYTES
+
+POLICY_VERSION = 1
+MAX_POLICY_BYTES = 256 * 1024
+MAX_CLOSING_NOTICES = 64
+MAX_NOTICE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePolicy:
+    """All an edge knows about the game. ``closing_notices`` holds whole frames by reason code."""
+
+    game: str
+    dialect: str
+    serverbound: FrameLayout
+    clientbound: FrameLayout
+    closing_notices: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def encode_policy(policy: EdgePolicy) -> tunnel_pb2.Policy:
+    """Return the policy as the tunnel's message, with its checksum."""
+    message = policy_pb2.Policy(
+        version=POLICY_VERSION,
+        game=policy.game,
+        dialect=policy.dialect,
+        serverbound=_encode_layout(policy.serverbound),
+        clientbound=_encode_layout(policy.clientbound),
+        closing_notices=[
+            policy_pb2.ClosingNotice(reason=reason, frames=frames) for reason, frames in policy.closing_notices.items()
+        ],
+    )
+    raw = message.SerializeToString(deterministic=True)
+    return tunnel_pb2.Policy(policy=raw, sha256=sha256(raw).digest())
+
+
+def decode_policy(message: tunnel_pb2.Policy) -> EdgePolicy:
+    """Read and check a policy; raises TunnelFault saying what is wrong with it."""
+    raw = message.policy
+    if not 1 <= len(raw) <= MAX_POLICY_BYTES:
+        raise TunnelFault(f"policy of {len(raw)} bytes: 1 to {MAX_POLICY_BYTES} are allowed")
+    if sha256(raw).digest() != message.sha256:
+        raise TunnelFault("the policy does not match its checksum")
+    try:
+        parsed = policy_pb2.Policy.FromString(raw)
+    except DecodeError as error:
+        raise TunnelFault(f"the policy cannot be read: {error}") from error
+    if parsed.version != POLICY_VERSION:
+        raise TunnelFault(f"policy version {parsed.version}: this edge knows version {POLICY_VERSION}")
+    if not 1 <= len(parsed.game.encode()) <= MAX_REASON_BYTES or len(parsed.dialect.encode()) > MAX_REASON_BYTES:
+        raise TunnelFault("the policy's game or dialect is missing or too long")
+    if len(parsed.closing_notices) > MAX_CLOSING_NOTICES:
+        raise TunnelFault(f"{len(parsed.closing_notices)} closing notices: at most {MAX_CLOSING_NOTICES} are allowed")
+    return EdgePolicy(
+        game=parsed.game,
+        dialect=parsed.dialect,
+        serverbound=_decode_layout(parsed.serverbound, "serverbound"),
+        clientbound=_decode_layout(parsed.clientbound, "clientbound"),
+        closing_notices=dict(_decode_notice(notice) for notice in parsed.closing_notices),
+    )
+
+
+def _encode_layout(layout: FrameLayout) -> policy_pb2.FrameLayout:
+    return policy_pb2.FrameLayout(
+        length_offset_bytes=layout.length_offset_bytes,
+        length_width_bytes=layout.length_width_bytes,
+        little_endian=layout.little_endian,
+        length_adjust_bytes=layout.length_adjust_bytes,
+        min_frame_bytes=layout.min_frame_bytes,
+        max_frame_bytes=layout.max_frame_bytes,
+        bare_frame_bytes=layout.bare_frame_bytes,
+    )
+
+
+def _decode_layout(message: policy_pb2.FrameLayout, direction: str) -> FrameLayout:
+    try:
+        return FrameLayout(
+            length_offset_bytes=message.length_offset_bytes,
+            length_width_bytes=message.length_width_bytes,
+            little_endian=message.little_endian,
+            length_adjust_bytes=message.length_adjust_bytes,
+            min_frame_bytes=message.min_frame_bytes,
+            max_frame_bytes=message.max_frame_bytes,
+            bare_frame_bytes=tuple(message.bare_frame_bytes),
+        )
+    except LayoutError as error:
+        raise TunnelFault(f"the policy's {direction} layout is impossible: {error}") from error
+
+
+def _decode_notice(notice: policy_pb2.ClosingNotice) -> tuple[str, bytes]:
+    if not 1 <= len(notice.reason.encode()) <= MAX_REASON_BYTES or not 1 <= len(notice.frames) <= MAX_NOTICE_BYTES:
+        raise TunnelFault(f"closing notice {notice.reason[:MAX_REASON_BYTES]!r} of {len(notice.frames)} bytes")
+    return notice.reason, notice.frames

@@ -1,0 +1,437 @@
+"""One session at one end of a tunnel: bytes between its link and its slot, credits, and an orderly end.
+
+The same state machine serves a player at the edge and a game server at the core; the two differ in the words
+of `Side`. It has no clock and no socket: links and tunnel end call it, and the tunnel end tells it when a wait
+has been long enough.
+
+How a session ends, seen from either end::
+
+    link says end ──▶ END chunk ──▶ the other link sends FIN        each direction by itself
+    both directions ended, link lost, a fault ──▶ Close             what was accepted goes first
+    Close arrives ──▶ answered with Close, link closed              what waits for the tunnel is discarded
+    Close sent and received ──▶ the slot is free
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from tunnel.counters import Counters
+from tunnel.link import Link
+from wire.chunks import ChunkKind
+from wire.credits import ReceiveCredit, SendCredit
+from wire.errors import TunnelFault
+from wire.layout import FrameLayout
+from wire.reasons import Reason
+from wire.scanner import Scanner
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """How one end calls what happens on its link, and on the link at the other end."""
+
+    closed: Reason
+    lost: Reason
+    frame_length: Reason
+    other_closed: Reason
+    is_edge: bool
+
+
+EDGE_SIDE = Side(
+    closed=Reason.CLIENT_CLOSED,
+    lost=Reason.CLIENT_LOST,
+    frame_length=Reason.CLIENT_FRAME_LENGTH,
+    other_closed=Reason.ORIGIN_CLOSED,
+    is_edge=True,
+)
+CORE_SIDE = Side(
+    closed=Reason.ORIGIN_CLOSED,
+    lost=Reason.ORIGIN_LOST,
+    frame_length=Reason.ORIGIN_FRAME_LENGTH,
+    other_closed=Reason.CLIENT_CLOSED,
+    is_edge=False,
+)
+
+
+class ChunkQueue(Protocol):
+    """Where sessions put their bytes; see `tunnel.outbox.Outbox`."""
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the tunnel takes less than its sessions bring."""
+        ...
+
+    def add_chunk(self, slot: int, kind: ChunkKind, payload: bytes) -> None:
+        """Queue bytes, or the end of a stream."""
+        ...
+
+    def wait_for_relief(self, who: "Session") -> None:
+        """Call `Session.tunnel_relieved` once there is room."""
+        ...
+
+
+class SessionOwner(Protocol):
+    """What a session needs of its tunnel end; see `tunnel.end.TunnelEnd`."""
+
+    @property
+    def side(self) -> Side:
+        """Which end this is."""
+        ...
+
+    @property
+    def counters(self) -> Counters:
+        """Where to count."""
+        ...
+
+    @property
+    def queue(self) -> ChunkQueue:
+        """Where to put bytes."""
+        ...
+
+    def send_credit(self, slot: int, size: int) -> None:
+        """Return ``size`` bytes of window to the other end."""
+        ...
+
+    def send_close(self, slot: int, reason: str) -> None:
+        """Tell the other end that this one has done with the slot."""
+        ...
+
+    def closing_notice(self, reason: str) -> bytes:
+        """Return the frames that tell the link's other side why, or nothing."""
+        ...
+
+    def session_waits(self, session: "Session") -> None:
+        """Nothing but the other side can move this session on: give up on it if nothing does for long."""
+        ...
+
+    def session_ended(self, session: "Session", reason: str) -> None:
+        """The link's side is over; called once."""
+        ...
+
+    def slot_freed(self, session: "Session") -> None:
+        """Both ends have closed the slot; called once."""
+        ...
+
+
+class Session:
+    """One player's connection, at the edge or at the core.
+
+    ``recheck`` has what comes out of the tunnel scanned again with that layout: the core's distrust of an edge.
+    """
+
+    __slots__ = (
+        "_close_received",
+        "_close_sent",
+        "_end_received",
+        "_end_sent",
+        "_ended_first",
+        "_is_split",
+        "_link",
+        "_link_ended",
+        "_owner",
+        "_pending",
+        "_receive",
+        "_rechecker",
+        "_scanner",
+        "_send",
+        "_unsent",
+        "_untaken",
+        "_writable",
+        "reason",
+        "session_id",
+        "slot",
+    )
+
+    def __init__(
+        self,
+        owner: SessionOwner,
+        slot: int,
+        session_id: bytes,
+        layout: FrameLayout,
+        *,
+        send_window_bytes: int,
+        receive_window_bytes: int,
+        recheck: FrameLayout | None = None,
+    ) -> None:
+        self.slot = slot
+        self.session_id = session_id
+        self.reason = ""  # why the link's side is over; empty while it is not
+        self._owner = owner
+        self._scanner = Scanner(layout)
+        self._rechecker = None if recheck is None else Scanner(recheck)
+        self._send = SendCredit(send_window_bytes)
+        self._receive = ReceiveCredit(receive_window_bytes)
+        self._link: Link | None = None
+        self._pending = b""  # accepted from the link, waiting for credit: at most one read
+        self._is_split = False  # a frame went out in two parts, so frame boundaries are not known any more
+        self._unsent = b""  # from the tunnel, waiting for the link to open: at most the window
+        self._untaken = 0  # of the window, held by a link that is full or not open
+        self._writable = True
+        self._link_ended = False
+        self._end_sent = False
+        self._end_received = False
+        self._ended_first: str = owner.side.closed
+        self._close_sent = False
+        self._close_received = False
+
+    @property
+    def progress(self) -> tuple[int, int, int]:
+        """A value that changes whenever the session moves, so that a wait can tell slow from stuck."""
+        return self._scanner.frames, self._send.available, self._receive.outstanding
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held here, apart from the link's own send buffer."""
+        return len(self._pending) + len(self._unsent) + self._scanner.carried_bytes
+
+    @property
+    def awaits_link(self) -> bool:
+        """Whether there are bytes for a link that is not open yet; they go out even when the session has ended."""
+        return bool(self._unsent)
+
+    @property
+    def fault_text(self) -> str:
+        """What was wrong with the frame that ended the session; empty where none did."""
+        faults = (self._scanner.fault, self._rechecker.fault if self._rechecker else None)
+        return next((str(fault) for fault in faults if fault is not None), "")
+
+    def connect(self, link: Link) -> None:
+        """Give the session its open link; what the tunnel brought meanwhile goes out first."""
+        if self._unsent:
+            link.send(self._unsent)
+            self._unsent = b""
+        if self.reason:
+            link.close(linger=False)
+            return
+        self._link = link
+        self.link_writable(writable=self._writable)
+        if self._end_received:
+            link.send_end()
+
+    def connect_failed(self, reason: str) -> None:
+        """The link could not be opened, for ``reason``."""
+        self._owner.counters.bytes_discarded += len(self._unsent)
+        self._unsent = b""
+        self.end(reason)
+
+    # What the link tells.
+
+    def link_data(self, data: bytes) -> None:
+        """Bytes came in: scan them, and send what is whole."""
+        if self.reason:
+            return
+        scanner = self._scanner
+        before = scanner.frames
+        span = scanner.feed(data)
+        self._count(scanner.frames - before, len(span), from_link=True)
+        if span:
+            self._to_tunnel(span)
+        if scanner.fault is not None:
+            self.end(self._owner.side.frame_length)
+
+    def link_end(self) -> None:
+        """The link's other side will send no more."""
+        if self.reason or self._link_ended:
+            return
+        self._link_ended = True
+        if not self._end_received:
+            self._ended_first = self._owner.side.closed
+        self._flush()
+
+    def link_writable(self, *, writable: bool) -> None:
+        """The link has no more room, or has room again."""
+        self._writable = writable
+        if writable and self._untaken:
+            taken, self._untaken = self._untaken, 0
+            self._take(taken)
+
+    def link_lost(self, error: Exception | None) -> None:
+        """The link is gone, and this side is over."""
+        self._link = None
+        self.end(self._owner.side.closed if error is None else self._owner.side.lost)
+
+    # What the tunnel tells.
+
+    def tunnel_data(self, data: bytes) -> None:
+        """Bytes for the link; raises TunnelFault when they overrun the window or come after the end."""
+        if self._end_received or self._close_received:
+            raise TunnelFault(f"bytes for slot {self.slot} after its end")
+        size = len(data)
+        self._receive.receive(size)
+        if self.reason:
+            self._owner.counters.bytes_discarded += size
+            return
+        rechecker = self._rechecker
+        if rechecker is not None:
+            before = rechecker.frames
+            data = rechecker.feed(data)
+            self._count(rechecker.frames - before, len(data), from_link=False)
+        link = self._link
+        if link is None:
+            self._unsent += data
+            self._untaken += size
+        else:
+            if data:
+                link.send(data)
+            if self._writable:
+                self._take(size)
+            else:
+                self._untaken += size
+        if rechecker is not None and rechecker.fault is not None:
+            self.end(Reason.EDGE_FRAME_LENGTH)
+
+    def tunnel_end(self) -> None:
+        """The other side will send no more; raises TunnelFault when it says so twice."""
+        if self._end_received or self._close_received:
+            raise TunnelFault(f"second end of slot {self.slot}")
+        self._end_received = True
+        if self.reason:
+            return
+        if not self._link_ended:
+            self._ended_first = self._owner.side.other_closed
+        if self._link is not None:
+            self._link.send_end()
+        self._end_or_wait()
+
+    def tunnel_close(self, reason: str) -> None:
+        """The other end closed the slot; raises TunnelFault when it does so twice."""
+        if self._close_received:
+            raise TunnelFault(f"second close of slot {self.slot}")
+        self._close_received = True
+        self._discard_pending()
+        self._end_link(reason)
+        if self._close_sent:
+            self._owner.slot_freed(self)
+        else:
+            self._send_close()
+
+    def tunnel_credit(self, size: int) -> None:
+        """The other end took bytes; raises TunnelFault when it was never sent that many."""
+        if self._close_received:
+            raise TunnelFault(f"credit for slot {self.slot} after its close")
+        self._send.grant(size)
+        if not self._close_sent:
+            self._flush()
+
+    def tunnel_relieved(self) -> None:
+        """The tunnel has room again."""
+        self._resume_link()
+
+    # How it ends.
+
+    def end(self, reason: str) -> None:
+        """End the session from this side; what was accepted from the link is still delivered."""
+        if not self.reason:
+            self._end_link(reason)
+            self._flush()
+
+    def give_up(self) -> None:
+        """Nothing has moved for too long: wait no longer."""
+        self._discard_pending()
+        self._end_link(Reason.HALF_CLOSE_TIMEOUT)
+        self._send_close()
+
+    def tunnel_gone(self, reason: str) -> None:
+        """The tunnel itself is gone: end the link; there is nobody left to tell."""
+        self._discard_pending()
+        self._close_sent = self._close_received = True
+        self._end_link(reason)
+
+    def _end_link(self, reason: str) -> None:
+        if self.reason:
+            return
+        self.reason = reason
+        self._owner.session_ended(self, reason)
+        link, self._link = self._link, None
+        if link is not None:
+            notice = self._owner.closing_notice(reason)
+            if notice:
+                link.send(notice)
+            link.close(linger=bool(notice))
+
+    def _end_or_wait(self) -> None:
+        if self._end_sent and self._end_received:
+            self.end(self._ended_first)
+        else:
+            self._owner.session_waits(self)
+
+    def _send_close(self) -> None:
+        if not self._close_sent:
+            self._close_sent = True
+            self._owner.send_close(self.slot, self.reason)
+            if self._close_received:
+                self._owner.slot_freed(self)
+
+    # Bytes.
+
+    def _to_tunnel(self, span: bytes) -> None:
+        """Send a span as far as the credit goes, and stop reading until the rest has gone too."""
+        queue = self._owner.queue
+        if not self._pending and self._send.spend_all(len(span)):
+            queue.add_chunk(self.slot, ChunkKind.DATA, span)
+            if queue.is_congested and self._link is not None:
+                self._link.pause()
+                queue.wait_for_relief(self)
+            return
+        if self._link is not None:
+            self._link.pause()
+        self._pending += span
+        self._send_pending()
+
+    def _send_pending(self) -> None:
+        """Send what the credit allows, cut between frames: a player may be shown a notice there."""
+        available = self._send.available
+        size = min(len(self._pending), available)
+        if size < len(self._pending) and not self._is_split:
+            size = self._scanner.whole_frames_within(self._pending, available)
+            if size == 0 and available >= self._send.window_bytes // 2:
+                # A frame that will never fit: more credit than this may not come.
+                self._is_split = True
+                size = available
+        if size:
+            self._send.spend_all(size)
+            self._owner.queue.add_chunk(self.slot, ChunkKind.DATA, self._pending[:size])
+            self._pending = self._pending[size:]
+
+    def _flush(self) -> None:
+        """Send what waits for credit, then whatever waits behind it."""
+        if self._pending:
+            self._send_pending()
+            if self._pending:
+                if self.reason or self._link_ended:
+                    self._owner.session_waits(self)
+                return
+        if self.reason:
+            self._send_close()
+        elif not self._link_ended:
+            self._resume_link()
+        elif not self._end_sent:
+            self._end_sent = True
+            self._owner.queue.add_chunk(self.slot, ChunkKind.END, b"")
+            self._end_or_wait()
+
+    def _resume_link(self) -> None:
+        if self._link is None or self._pending or self._link_ended:
+            return
+        if self._owner.queue.is_congested:
+            self._owner.queue.wait_for_relief(self)
+        else:
+            self._link.resume()
+
+    def _take(self, size: int) -> None:
+        """Count bytes as taken by the link and return credit when it is worth a message."""
+        due = self._receive.take(size)
+        if due and not self._close_sent and not self._end_received:
+            self._owner.send_credit(self.slot, due)
+
+    def _discard_pending(self) -> None:
+        self._owner.counters.bytes_discarded += len(self._pending)
+        self._pending = b""
+
+    def _count(self, frames: int, size: int, *, from_link: bool) -> None:
+        counters = self._owner.counters
+        if from_link == self._owner.side.is_edge:
+            counters.frames_serverbound += frames
+            counters.bytes_serverbound += size
+        else:
+            counters.frames_clientbound += frames
+            counters.bytes_clientbound += size

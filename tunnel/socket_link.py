@@ -1,0 +1,112 @@
+"""A link over a TCP socket: a thin `asyncio.Protocol`, for players at the edge and game servers at the core.
+
+It decides nothing: events go to the session, calls come from it. The only time it keeps is how long a
+closing socket may take to get rid of its last bytes.
+"""
+
+import asyncio
+from typing import cast
+
+from tunnel.link import LinkEvents
+
+SEND_BUFFER_HIGH_BYTES = 32 * 1024
+"""Above this the session is told to return no more credit; with its window on top this bounds the memory."""
+
+SEND_BUFFER_LOW_BYTES = 8 * 1024
+
+
+class SocketLink(asyncio.Protocol):
+    """One TCP connection as a link; subclass and set ``events`` in ``connection_made``."""
+
+    __slots__ = ("_closing", "_linger_seconds", "_paused", "_timer", "events", "transport")
+
+    def __init__(self, linger_seconds: float) -> None:
+        self.transport: asyncio.Transport | None = None
+        self.events: LinkEvents | None = None
+        self._linger_seconds = linger_seconds
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._closing = False
+
+    # What the loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport; called by the loop."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=SEND_BUFFER_HIGH_BYTES, low=SEND_BUFFER_LOW_BYTES)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand bytes on; called by the loop."""
+        if self.events is not None and not self._closing:
+            self.events.link_data(data)
+
+    def eof_received(self) -> bool:
+        """Hand the end on and keep the other direction open; called by the loop."""
+        if self._closing or self.events is None:
+            return False
+        self.events.link_end()
+        return True
+
+    def pause_writing(self) -> None:
+        """Called by the loop when the send buffer is over its limit."""
+        if self.events is not None:
+            self.events.link_writable(writable=False)
+
+    def resume_writing(self) -> None:
+        """Called by the loop when the send buffer has emptied."""
+        if self.events is not None:
+            self.events.link_writable(writable=True)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the loop, last."""
+        self.transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        events, self.events = self.events, None
+        if events is not None:
+            events.link_lost(exc)
+
+    # What the session calls.
+
+    def send(self, data: bytes) -> None:
+        """Queue bytes."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def send_end(self) -> None:
+        """Send FIN after what was queued."""
+        if self.transport is not None and not self.transport.is_closing() and self.transport.can_write_eof():
+            self.transport.write_eof()
+
+    def pause(self) -> None:
+        """Stop reading."""
+        if not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self._paused and self.transport is not None and not self._closing:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def close(self, *, linger: bool) -> None:
+        """Close when the send buffer is empty, and at the latest after the linger time."""
+        transport = self.transport
+        if transport is None or self._closing:
+            return
+        if linger:
+            self.send_end()
+            self.resume()
+        self._closing = True
+        if not linger:
+            transport.close()
+        if self.transport is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._linger_seconds, self.abort)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._closing = True
+        if self.transport is not None:
+            self.transport.abort()
