@@ -1,0 +1,81 @@
+"""Builds relays from settings: the one place that knows both."""
+
+from core.core import Core, CoreConfig
+from core.core_tunnel import CoreLimits
+from edge.edge import Edge, EdgeConfig
+from edge.tunnel_client import TunnelSettings
+from fleet.address import Address
+from games.registry import load_pack
+from tidegate import __version__
+from tidegate.errors import StartError
+from tidegate.settings import Settings
+
+LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
+"""Where the core listens when it shares a process with its edge."""
+
+
+def make_edge(settings: Settings, core: Address) -> Edge:
+    """Build an edge and bind its port; raises StartError when the port cannot be had."""
+    ours = settings.edge
+    tunnel = TunnelSettings(
+        core=str(core),
+        edge_name=ours.name,
+        region=ours.region,
+        software_version=__version__,
+        window_bytes=ours.window_bytes,
+        flush_window_seconds=ours.flush_window_milliseconds / 1000,
+        half_close_seconds=ours.half_close_seconds,
+    )
+    config = EdgeConfig(
+        listen_host=ours.listen.host,
+        listen_port=ours.listen.port,
+        tunnel=tunnel,
+        max_sessions=ours.max_sessions,
+        drain_seconds=ours.drain_seconds,
+        linger_seconds=ours.close_linger_seconds,
+        backlog=ours.backlog,
+    )
+    try:
+        return Edge(config)
+    except OSError as error:
+        raise StartError(_cannot_listen(ours.listen, error, "edge.listen")) from error
+
+
+def make_core(settings: Settings, listen: Address) -> Core:
+    """Build a core; its port is bound by `start_core`."""
+    ours = settings.core
+    limits = CoreLimits(
+        window_bytes=ours.window_bytes,
+        flush_window_seconds=ours.flush_window_milliseconds / 1000,
+        half_close_seconds=ours.half_close_seconds,
+        max_sessions=ours.max_sessions,
+    )
+    pack = load_pack(settings.game.name, settings.game.framing)
+    config = CoreConfig(
+        name=ours.name,
+        region=ours.region,
+        software_version=__version__,
+        listen_host=listen.host,
+        listen_port=listen.port,
+        origin_host=ours.origin.host,
+        origin_port=ours.origin.port,
+        dialect=settings.game.dialect or pack.default_dialect,
+        limits=limits,
+        connect_timeout_seconds=ours.connect_timeout_seconds,
+        drain_seconds=ours.drain_seconds,
+        linger_seconds=ours.close_linger_seconds,
+    )
+    return Core(config, pack)
+
+
+async def start_core(core: Core, listen: Address) -> None:
+    """Have the core listen; raises StartError when the port cannot be had."""
+    try:
+        await core.start()
+    except OSError as error:
+        raise StartError(_cannot_listen(listen, error, "core.listen")) from error
+
+
+def _cannot_listen(address: Address, error: OSError, key: str) -> str:
+    why = error.strerror or str(error)
+    return f"cannot listen on {address}: {why}; stop what listens there or set another {key} (port 0 takes any)"

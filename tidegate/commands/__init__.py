@@ -1,0 +1,59 @@
+"""The commands of the command line: each reads its flags and calls what does the work.
+
+`tidegate.cli` runs ``app``. A command's own imports stand inside its function: this package is loaded for
+``--help``, which must load neither gRPC nor pydantic.
+"""
+
+from typing import Annotated
+
+import typer
+
+from tidegate.commands import check_config, demo, relay, sim
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help keeps the examples' line breaks and does not load rich
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it so
+    if wanted:
+        from tidegate.version import describe_version
+
+        print(describe_version())
+        raise typer.Exit
+
+
+@app.callback()
+def tidegate(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Relays for TCP games: edges near the players, a core before the game server.
+
+    \b
+    Examples:
+      tidegate demo
+          a whole relay with fifty bots, for fifteen seconds
+      tidegate up --game pko --listen 127.0.0.1:1973 --origin 127.0.0.1:1974
+          edge and core in one process, in front of a game server
+      tidegate core --listen 127.0.0.1:7400 --game pko --origin 10.0.0.5:1973
+      tidegate edge --listen 0.0.0.0:1973 --core 127.0.0.1:7400
+          the same as two processes
+      tidegate check-config -c tidegate.toml
+          what is set and where it came from, or every mistake
+    """
+
+
+app.command("up")(relay.up)
+app.command("edge")(relay.edge)
+app.command("core")(relay.core)
+app.command("demo")(demo.demo)
+app.command("check-config")(check_config.check_config)
+app.add_typer(sim.app, name="sim")

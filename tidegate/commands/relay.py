@@ -1,0 +1,144 @@
+"""The commands that relay: ``up``, ``edge`` and ``core``. They build the settings and hand them to `tidegate.serve`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import typer
+
+from tidegate.commands.options import (
+    Assignments,
+    Config,
+    Core,
+    Dialect,
+    Game,
+    Listen,
+    LogFormat,
+    LogLevel,
+    Name,
+    Origin,
+    Region,
+    load,
+)
+
+if TYPE_CHECKING:
+    from tidegate.settings import Settings
+
+
+def up(
+    config: Config = None,
+    game: Game = None,
+    dialect: Dialect = None,
+    listen: Listen = None,
+    origin: Origin = None,
+    assignments: Assignments = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Run edge and core in one process.
+
+    Needs nothing else than a game server; the tunnel between them is the real one.
+
+    \b
+    Examples:
+      tidegate up --game pko --listen 127.0.0.1:1973 --origin 127.0.0.1:1974
+      tidegate up --game generic --set game.framing.length_bytes=4
+      tidegate up --game raw --listen 127.0.0.1:6380 --origin 127.0.0.1:6379
+    """
+    settings = load(
+        config,
+        assignments,
+        {
+            "game.name": ("--game", game),
+            "game.dialect": ("--dialect", dialect),
+            "edge.listen": ("--listen", listen),
+            "core.origin": ("--origin", origin),
+            "log.level": ("--log-level", log_level),
+            "log.format": ("--log-format", log_format),
+        },
+    )
+    from tidegate.serve import serve_up
+
+    _serve(settings, serve_up)
+
+
+def edge(
+    config: Config = None,
+    listen: Listen = None,
+    core: Core = None,
+    name: Name = None,
+    region: Region = None,
+    assignments: Assignments = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Run an edge: players connect to it.
+
+    It carries their bytes to a core, and tries again while the core is away.
+
+    \b
+    Examples:
+      tidegate edge --listen 0.0.0.0:1973 --core 127.0.0.1:7400
+      tidegate edge -c tidegate.toml --name fra-1 --region eu-central
+    """
+    settings = load(
+        config,
+        assignments,
+        {
+            "edge.listen": ("--listen", listen),
+            "edge.core": ("--core", core),
+            "edge.name": ("--name", name),
+            "edge.region": ("--region", region),
+            "log.level": ("--log-level", log_level),
+            "log.format": ("--log-format", log_format),
+        },
+    )
+    from tidegate.serve import serve_edge
+
+    _serve(settings, serve_edge)
+
+
+def core(
+    config: Config = None,
+    listen: Listen = None,
+    origin: Origin = None,
+    game: Game = None,
+    dialect: Dialect = None,
+    name: Name = None,
+    region: Region = None,
+    assignments: Assignments = None,
+    log_level: LogLevel = None,
+    log_format: LogFormat = None,
+) -> None:
+    """Run a core: it stands before the game server.
+
+    Edges attach to it, and it opens a connection to the game server for each player.
+
+    \b
+    Examples:
+      tidegate core --listen 127.0.0.1:7400 --game pko --origin 10.0.0.5:1973
+      tidegate core -c tidegate.toml --set core.max_sessions=2000
+    """
+    settings = load(
+        config,
+        assignments,
+        {
+            "core.listen": ("--listen", listen),
+            "core.origin": ("--origin", origin),
+            "game.name": ("--game", game),
+            "game.dialect": ("--dialect", dialect),
+            "core.name": ("--name", name),
+            "core.region": ("--region", region),
+            "log.level": ("--log-level", log_level),
+            "log.format": ("--log-format", log_format),
+        },
+    )
+    from tidegate.serve import serve_core
+
+    _serve(settings, serve_core)
+
+
+def _serve(settings: "Settings", serve: "Callable[[Settings], int]") -> None:
+    from tidegate.logs import configure_logs
+
+    configure_logs(settings.log.level, settings.log.format)
+    raise typer.Exit(serve(settings))

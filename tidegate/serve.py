@@ -1,0 +1,161 @@
+"""Runs relays as processes: builds them from settings, says when they are ready, and ends them on signals.
+
+The first SIGTERM or SIGINT drains: no new sessions, running ones finish up to the deadline, exit status 0. A
+second one exits at once. Imported only by the commands that serve: it loads gRPC.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+# gRPC reads this once, when it is imported: its own lines would stand between ours.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+import structlog
+
+from core.core import Core
+from edge.edge import Edge
+from fleet.address import Address
+from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
+from tidegate.errors import StartError
+from tidegate.logs import announce
+from tidegate.process import run_until_signal
+from tidegate.settings import Settings
+
+_log = structlog.get_logger("tidegate")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A process's relays: what runs, how it says that it is ready, how it ends, what it counts."""
+
+    runs: tuple[Callable[[], Awaitable[None]], ...]
+    ready: Callable[[], Awaitable[str]]
+    drain: Callable[[], Awaitable[None]]
+    log_stats: Callable[[], None]
+
+
+def serve_edge(settings: Settings) -> int:
+    """Run an edge until it is told to stop; return the exit status. Raises StartError."""
+    return run_until_signal(lambda stopping: _serve(settings, stopping, _edge_service))
+
+
+def serve_core(settings: Settings) -> int:
+    """Run a core until it is told to stop; return the exit status. Raises StartError."""
+    return run_until_signal(lambda stopping: _serve(settings, stopping, _core_service))
+
+
+def serve_up(settings: Settings) -> int:
+    """Run edge and core in one process until it is told to stop; return the exit status. Raises StartError."""
+    return run_until_signal(lambda stopping: _serve(settings, stopping, _up_service))
+
+
+async def _edge_service(settings: Settings) -> Service:
+    edge = make_edge(settings, settings.edge.core)
+
+    async def ready() -> str:
+        policy = await edge.wait_ready()
+        game = _game(policy.game, policy.dialect)
+        return f"tidegate edge: ready, players at {_players(edge)}, core at {settings.edge.core}, game {game}"
+
+    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge))
+
+
+async def _core_service(settings: Settings) -> Service:
+    core = make_core(settings, settings.core.listen)
+    await start_core(core, settings.core.listen)
+
+    async def ready() -> str:
+        listen = Address(settings.core.listen.host, core.port)
+        game = _game(settings.game.name, core.dialect)
+        return f"tidegate core: ready, edges at {listen}, origin {settings.core.origin}, game {game}"
+
+    return Service((core.run,), ready, core.drain, lambda: _log_core_stats(core))
+
+
+async def _up_service(settings: Settings) -> Service:
+    core = make_core(settings, LOOPBACK_ANY_PORT)
+    await start_core(core, LOOPBACK_ANY_PORT)
+    try:
+        edge = make_edge(settings, Address(LOOPBACK_ANY_PORT.host, core.port))
+    except StartError:
+        await core.stop()
+        raise
+
+    async def ready() -> str:
+        await edge.wait_ready()
+        game = _game(settings.game.name, core.dialect)
+        return f"tidegate up: ready, players at {_players(edge)}, origin {settings.core.origin}, game {game}"
+
+    async def drain() -> None:
+        await edge.drain()
+        await core.drain()
+
+    def log_stats() -> None:
+        _log_edge_stats(edge)
+        _log_core_stats(core)
+
+    return Service((edge.run, core.run), ready, drain, log_stats)
+
+
+async def _serve(settings: Settings, stopping: asyncio.Event, make: Callable[[Settings], Awaitable[Service]]) -> int:
+    """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
+    service = await make(settings)
+    running = [asyncio.ensure_future(run()) for run in service.runs]
+    told = asyncio.ensure_future(stopping.wait())
+    side = [
+        asyncio.ensure_future(_announce(service)),
+        asyncio.ensure_future(_log_stats_regularly(service, settings.log.stats_seconds)),
+    ]
+    try:
+        await asyncio.wait([*running, told], return_when=asyncio.FIRST_COMPLETED)
+        for each in running:
+            if each.done():
+                each.result()
+        await service.drain()
+        if settings.log.stats_seconds:
+            service.log_stats()
+    except* OSError as group:
+        raise StartError(_first_leaf(group)) from None
+    finally:
+        tasks = (*side, told, *running)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return 0
+
+
+async def _announce(service: Service) -> None:
+    announce(await service.ready())
+
+
+async def _log_stats_regularly(service: Service, interval_seconds: float) -> None:
+    while interval_seconds:
+        await asyncio.sleep(interval_seconds)
+        service.log_stats()
+
+
+def _log_edge_stats(edge: Edge) -> None:
+    _log.info("edge_stats", sessions=edge.running_sessions, **edge.counters.as_fields())
+
+
+def _log_core_stats(core: Core) -> None:
+    sessions = {tunnel.edge_name: tunnel.running_sessions for tunnel in core.service.tunnels.values()}
+    for name, counters in core.service.counters.items():
+        _log.info("core_stats", edge=name, sessions=sessions.get(name, 0), **counters.as_fields())
+
+
+def _first_leaf(group: BaseExceptionGroup[OSError]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
+
+
+def _players(edge: Edge) -> Address:
+    return Address(edge.address.host, edge.address.port)
+
+
+def _game(name: str, dialect: str) -> str:
+    return f"{name} ({dialect})" if dialect else name
