@@ -68,14 +68,14 @@ async def test_the_first_signal_drains(who: str) -> None:
 
 async def is_refused(players: Address) -> bool:
     """Whether a new player gets no session: by the system, or by a notice and a closed connection."""
-    try:
-        reader, writer = await asyncio.open_connection(players.host, players.port)
-    except ConnectionRefusedError:
-        return True
-    writer.write(FRAME)
+    answer = b""
     with contextlib.suppress(ConnectionError):
-        answer = await reader.read(100)
-    writer.close()
+        reader, writer = await asyncio.open_connection(players.host, players.port)
+        writer.write(FRAME)
+        try:
+            answer = await reader.read(100)
+        finally:
+            writer.close()
     return answer != FRAME
 
 
