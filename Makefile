@@ -1,6 +1,7 @@
 # One line per target; whatever is longer stands in scripts/. Everything runs from .venv, which `setup` makes.
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+KERNEL := .venv/.kernel
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -9,10 +10,13 @@ INSTALLED := .venv/.installed
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
 
-setup: $(INSTALLED) ## make .venv with everything in it (PYTHON=... chooses the interpreter, 3.11 or newer)
+setup: $(INSTALLED) $(KERNEL) ## make .venv with everything in it (PYTHON=... chooses the interpreter, 3.11 or newer)
 
 $(INSTALLED): pyproject.toml scripts/setup.sh
 	@scripts/setup.sh $(INSTALLED)
+
+$(KERNEL): $(INSTALLED) setup.py $(wildcard wire/*.py wire/*.pxd tunnel/*.py tunnel/*.pxd)
+	@$(BIN)/python setup.py -q build_ext --inplace && touch $(KERNEL)
 
 demo: setup ## run a whole relay network with fifty bots for fifteen seconds
 	@$(BIN)/tidegate demo
@@ -40,11 +44,11 @@ protos-check: setup ## lint the contracts and look for drift of their code
 programs: ## install the programs that tests need
 	@scripts/install_programs.sh redis-server redis-benchmark
 
-pytest: setup ## run the tests only
-	$(BIN)/python -m pytest -q -n auto
+pytest: setup ## run the tests only, with the kernel compiled and interpreted
+	$(BIN)/python -m pytest -q -n auto && TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto
 
 docs: setup ## write docs/settings.md from the settings' models
 	$(BIN)/python -m tidegate.settings_page docs/settings.md
 
 clean: ## remove .venv and everything that tools left behind
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist *.egg-info wire/*.so tunnel/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

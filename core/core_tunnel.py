@@ -14,8 +14,9 @@ from core.origin import Origin, OriginError
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
+from tunnel.owner import CORE_SIDE
 from tunnel.policy import EdgePolicy
-from tunnel.session import CORE_SIDE, Session
+from tunnel.session import Session
 from wire.errors import TunnelFault
 from wire.reasons import Reason
 

@@ -6,7 +6,7 @@ keeps its connections while cores come and go; nothing but this file will notice
 
 import asyncio
 import errno
-from typing import Protocol
+from typing import Protocol, cast
 
 from tunnel.link import Link, LinkEvents
 from tunnel.socket_link import SocketLink
@@ -46,9 +46,9 @@ class DirectOrigin:
         place = f"{self._host}:{self._port}"
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                _, link = await asyncio.get_running_loop().create_connection(
-                    lambda: _OriginLink(events, self._linger_seconds), self._host, self._port
-                )
+                link = _OriginLink(events, self._linger_seconds)
+                protocol = cast("asyncio.Protocol", link)
+                await asyncio.get_running_loop().create_connection(lambda: protocol, self._host, self._port)
         except TimeoutError as error:
             raise OriginError(Reason.ORIGIN_TIMEOUT, f"{place}: no answer in {self._timeout_seconds:g} s") from error
         except OSError as error:

@@ -11,8 +11,9 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
 from tunnel.link import Link
+from tunnel.owner import EDGE_SIDE
 from tunnel.policy import EdgePolicy, decode_policy
-from tunnel.session import EDGE_SIDE, Session
+from tunnel.session import Session
 from wire.chunks import MAX_SLOT
 from wire.errors import TunnelFault
 from wire.reasons import is_told

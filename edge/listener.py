@@ -58,8 +58,8 @@ class Listener:
             self._server = None
         self._bound.close()
 
-    def _accept(self) -> "_PlayerLink":
-        return _PlayerLink(self, self._linger_seconds)
+    def _accept(self) -> asyncio.Protocol:
+        return cast("asyncio.Protocol", _PlayerLink(self, self._linger_seconds))
 
     def admit(self, link: "_PlayerLink", transport: asyncio.Transport) -> None:
         """Give a new connection its session, or tell it why there is none."""

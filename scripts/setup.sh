@@ -42,5 +42,6 @@ if ! .venv/bin/python -c "$wanted" 2>/dev/null || ! .venv/bin/python -m pip --ve
 fi
 
 say "installing the project and its tools"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+# The kernel is compiled by make itself, whenever its source changes.
+TIDEGATE_PURE=1 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 touch "$stamp"

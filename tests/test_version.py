@@ -15,5 +15,5 @@ def test_the_constant_is_pyprojects_version() -> None:
 
 
 def test_the_line_names_python_and_the_loop() -> None:
-    pattern = rf"tidegate {re.escape(__version__)} \(Python 3\.\d+\.\d+\S*, (uvloop \d\S*|asyncio)\)"
-    assert re.fullmatch(pattern, describe_version())
+    parts = (r"Python 3\.\d+\.\d+\S*", r"(uvloop \d\S*|asyncio)", "kernel (compiled|interpreted)")
+    assert re.fullmatch(rf"tidegate {re.escape(__version__)} \({', '.join(parts)}\)", describe_version())

@@ -1,4 +1,4 @@
-"""What ``--version`` prints: our version, Python's, and the event loop that will be used.
+"""What ``--version`` prints: our version, Python's, the event loop and the kernel's form.
 
 Imports nothing that is slow: finding uvloop's version by `importlib.metadata` takes five times as long.
 """
@@ -8,11 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tidegate import __version__
+from wire.kernel import describe
 
 
 def describe_version() -> str:
-    """Return the line for people, such as ``tidegate 0.1.0 (Python 3.11.7, uvloop 0.23.0)``."""
-    return f"tidegate {__version__} (Python {platform.python_version()}, {_describe_loop()})"
+    """Return the line for people, such as ``tidegate 0.1.0 (Python 3.11.7, uvloop 0.23.0, kernel compiled)``."""
+    parts = (f"Python {platform.python_version()}", _describe_loop(), f"kernel {describe()}")
+    return f"tidegate {__version__} ({', '.join(parts)})"
 
 
 def _describe_loop() -> str:

@@ -6,6 +6,19 @@ from wire.reasons import Reason
 
 _OURS = frozenset(reason.value for reason in Reason)
 
+_NAMES = (
+    "batches_received",
+    "batches_sent",
+    "bytes_clientbound",
+    "bytes_discarded",
+    "bytes_serverbound",
+    "frames_clientbound",
+    "frames_serverbound",
+    "sessions_closed",
+    "sessions_opened",
+    "sessions_refused",
+)
+
 
 class Counters:
     """Sums since the process started; read by the statistics line.
@@ -14,18 +27,7 @@ class Counters:
     core only, since an edge trusts what its core has framed.
     """
 
-    __slots__ = (
-        "batches_received",
-        "batches_sent",
-        "bytes_clientbound",
-        "bytes_discarded",
-        "bytes_serverbound",
-        "frames_clientbound",
-        "frames_serverbound",
-        "sessions_closed",
-        "sessions_opened",
-        "sessions_refused",
-    )
+    __slots__ = _NAMES
 
     def __init__(self) -> None:
         self.frames_serverbound = 0
@@ -46,7 +48,7 @@ class Counters:
     def as_fields(self) -> dict[str, int]:
         """Return all counts as log fields; those by reason get a field per reason."""
         fields: dict[str, int] = {}
-        for name in self.__slots__:
+        for name in _NAMES:
             value = getattr(self, name)
             if isinstance(value, Counter):
                 fields.update({f"{name}_{reason}": count for reason, count in sorted(value.items())})

@@ -13,8 +13,8 @@ import structlog
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.outbox import Message, Outbox
-from tunnel.session import Session, Side
-from wire.chunks import ChunkKind, unpack_chunks
+from tunnel.owner import Side
+from tunnel.session import Session, deliver_chunks
 from wire.errors import TunnelFault
 from wire.reasons import MAX_REASON_BYTES, Reason
 from wire.sequence import Sequence
@@ -40,6 +40,7 @@ class TunnelEnd(Generic[Message]):
         self.queue: Outbox[Message] = Outbox(
             message, self.sequence, counters, flush_window_seconds=flush_window_seconds
         )
+        self.buffer = self.queue.buffer
         self.sessions: dict[int, Session] = {}  # until both ends have closed the slot
         self.quiet = asyncio.Event()  # set while no slot is in use
         self.quiet.set()
@@ -64,15 +65,7 @@ class TunnelEnd(Generic[Message]):
     def handle_batch(self, batch: tunnel_pb2.Batch) -> None:
         """Hand the chunks of a batch to their sessions; raises TunnelFault."""
         self.counters.batches_received += 1
-        sessions = self.sessions
-        for slot, kind, payload in unpack_chunks(batch.chunks):
-            session = sessions.get(slot)
-            if session is None:
-                raise TunnelFault(f"chunk for unknown slot {slot}")
-            if kind is ChunkKind.DATA:
-                session.tunnel_data(payload)
-            else:
-                session.tunnel_end()
+        deliver_chunks(batch.chunks, self.sessions)
 
     def handle_close(self, close: tunnel_pb2.Close) -> None:
         """The other end has done with a slot; raises TunnelFault."""
@@ -113,6 +106,10 @@ class TunnelEnd(Generic[Message]):
         self.quiet.set()
 
     # What sessions call.
+
+    def wait_for_relief(self, session: Session) -> None:
+        """Tell the session once the tunnel has room again."""
+        self.queue.wait_for_relief(session)
 
     def send_credit(self, slot: int, size: int) -> None:
         """Return window to the other end."""

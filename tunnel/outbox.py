@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
-from wire.chunks import ChunkKind, append_chunk
+from wire.chunks import ChunkBuffer
 from wire.sequence import Sequence
 
 SEAL_BYTES = 128 * 1024
@@ -52,8 +52,7 @@ class Outbox(Generic[Message]):
         self._counters = counters
         self._window = flush_window_seconds
         self._sealed: deque[Message] = deque()
-        self._sealed_bytes = 0
-        self._chunks = bytearray()
+        self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=SEAL_BYTES, congested_bytes=HIGH_WATER_BYTES)
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -63,23 +62,11 @@ class Outbox(Generic[Message]):
     @property
     def pending_bytes(self) -> int:
         """Payload waiting to be written."""
-        return self._sealed_bytes + len(self._chunks)
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the tunnel takes less than its sessions bring."""
-        return self.pending_bytes > HIGH_WATER_BYTES
+        return self.buffer.sealed_bytes + self.buffer.size_bytes
 
     def wait_for_relief(self, who: Pausable) -> None:
         """Remember a session that paused because of congestion; it is told once when there is room."""
         self._waiting.append(who)
-
-    def add_chunk(self, slot: int, kind: ChunkKind, payload: bytes) -> None:
-        """Queue bytes or the end of a session's stream."""
-        append_chunk(self._chunks, slot, kind, payload)
-        if len(self._chunks) >= SEAL_BYTES:
-            self._seal()
-        self._wake()
 
     def add(self, message: Message, *, sequenced: bool = True) -> None:
         """Queue a control message behind everything queued so far."""
@@ -117,12 +104,12 @@ class Outbox(Generic[Message]):
             while self._sealed:
                 message = self._sealed.popleft()
                 if message.HasField("batch"):
-                    self._sealed_bytes -= len(message.batch.chunks)
+                    self.buffer.sealed_bytes -= len(message.batch.chunks)
                     self._counters.batches_sent += 1
                 message.acknowledged = self._sequence.received
                 await write(message)
                 self._relieve()
-            if not self._chunks:
+            if not self.buffer.size_bytes:
                 self._ready.clear()
                 self._idle.set()
 
@@ -135,10 +122,9 @@ class Outbox(Generic[Message]):
         self._ready.set()
 
     def _seal(self) -> None:
-        if self._chunks:
-            chunks = bytes(self._chunks)
-            self._chunks.clear()
-            self._sealed_bytes += len(chunks)
+        if self.buffer.size_bytes:
+            chunks = self.buffer.take()
+            self.buffer.sealed_bytes += len(chunks)
             batch = tunnel_pb2.Batch(chunks=chunks)
             self._sealed.append(self._message(sequence=self._sequence.next(), batch=batch))
 

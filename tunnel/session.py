@@ -12,104 +12,14 @@ How a session ends, seen from either end::
     Close sent and received ──▶ the slot is free
 """
 
-from dataclasses import dataclass
-from typing import Protocol
-
-from tunnel.counters import Counters
 from tunnel.link import Link
-from wire.chunks import ChunkKind
+from tunnel.owner import SessionOwner
+from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, check_chunks, read_length, read_slot
 from wire.credits import ReceiveCredit, SendCredit
 from wire.errors import TunnelFault
 from wire.layout import FrameLayout
 from wire.reasons import Reason
 from wire.scanner import Scanner
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """How one end calls what happens on its link, and on the link at the other end."""
-
-    closed: Reason
-    lost: Reason
-    frame_length: Reason
-    other_closed: Reason
-    is_edge: bool
-
-
-EDGE_SIDE = Side(
-    closed=Reason.CLIENT_CLOSED,
-    lost=Reason.CLIENT_LOST,
-    frame_length=Reason.CLIENT_FRAME_LENGTH,
-    other_closed=Reason.ORIGIN_CLOSED,
-    is_edge=True,
-)
-CORE_SIDE = Side(
-    closed=Reason.ORIGIN_CLOSED,
-    lost=Reason.ORIGIN_LOST,
-    frame_length=Reason.ORIGIN_FRAME_LENGTH,
-    other_closed=Reason.CLIENT_CLOSED,
-    is_edge=False,
-)
-
-
-class ChunkQueue(Protocol):
-    """Where sessions put their bytes; see `tunnel.outbox.Outbox`."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the tunnel takes less than its sessions bring."""
-        ...
-
-    def add_chunk(self, slot: int, kind: ChunkKind, payload: bytes) -> None:
-        """Queue bytes, or the end of a stream."""
-        ...
-
-    def wait_for_relief(self, who: "Session") -> None:
-        """Call `Session.tunnel_relieved` once there is room."""
-        ...
-
-
-class SessionOwner(Protocol):
-    """What a session needs of its tunnel end; see `tunnel.end.TunnelEnd`."""
-
-    @property
-    def side(self) -> Side:
-        """Which end this is."""
-        ...
-
-    @property
-    def counters(self) -> Counters:
-        """Where to count."""
-        ...
-
-    @property
-    def queue(self) -> ChunkQueue:
-        """Where to put bytes."""
-        ...
-
-    def send_credit(self, slot: int, size: int) -> None:
-        """Return ``size`` bytes of window to the other end."""
-        ...
-
-    def send_close(self, slot: int, reason: str) -> None:
-        """Tell the other end that this one has done with the slot."""
-        ...
-
-    def closing_notice(self, reason: str) -> bytes:
-        """Return the frames that tell the link's other side why, or nothing."""
-        ...
-
-    def session_waits(self, session: "Session") -> None:
-        """Nothing but the other side can move this session on: give up on it if nothing does for long."""
-        ...
-
-    def session_ended(self, session: "Session", reason: str) -> None:
-        """The link's side is over; called once."""
-        ...
-
-    def slot_freed(self, session: "Session") -> None:
-        """Both ends have closed the slot; called once."""
-        ...
 
 
 class Session:
@@ -119,11 +29,14 @@ class Session:
     """
 
     __slots__ = (
+        "_buffer",
         "_close_received",
         "_close_sent",
+        "_counters",
         "_end_received",
         "_end_sent",
         "_ended_first",
+        "_is_edge",
         "_is_split",
         "_link",
         "_link_ended",
@@ -156,6 +69,9 @@ class Session:
         self.session_id = session_id
         self.reason = ""  # why the link's side is over; empty while it is not
         self._owner = owner
+        self._buffer = owner.buffer
+        self._counters = owner.counters
+        self._is_edge = owner.side.is_edge
         self._scanner = Scanner(layout)
         self._rechecker = None if recheck is None else Scanner(recheck)
         self._send = SendCredit(send_window_bytes)
@@ -209,7 +125,7 @@ class Session:
 
     def connect_failed(self, reason: str) -> None:
         """The link could not be opened, for ``reason``."""
-        self._owner.counters.bytes_discarded += len(self._unsent)
+        self._counters.bytes_discarded += len(self._unsent)
         self._unsent = b""
         self.end(reason)
 
@@ -222,7 +138,7 @@ class Session:
         scanner = self._scanner
         before = scanner.frames
         span = scanner.feed(data)
-        self._count(scanner.frames - before, len(span), from_link=True)
+        self._count(scanner.frames - before, len(span), self._is_edge)
         if span:
             self._to_tunnel(span)
         if scanner.fault is not None:
@@ -258,13 +174,13 @@ class Session:
         size = len(data)
         self._receive.receive(size)
         if self.reason:
-            self._owner.counters.bytes_discarded += size
+            self._counters.bytes_discarded += size
             return
         rechecker = self._rechecker
         if rechecker is not None:
             before = rechecker.frames
             data = rechecker.feed(data)
-            self._count(rechecker.frames - before, len(data), from_link=False)
+            self._count(rechecker.frames - before, len(data), not self._is_edge)
         link = self._link
         if link is None:
             self._unsent += data
@@ -365,12 +281,12 @@ class Session:
 
     def _to_tunnel(self, span: bytes) -> None:
         """Send a span as far as the credit goes, and stop reading until the rest has gone too."""
-        queue = self._owner.queue
+        buffer = self._buffer
         if not self._pending and self._send.spend_all(len(span)):
-            queue.add_chunk(self.slot, ChunkKind.DATA, span)
-            if queue.is_congested and self._link is not None:
+            buffer.add(self.slot, DATA, span)
+            if buffer.is_congested() and self._link is not None:
                 self._link.pause()
-                queue.wait_for_relief(self)
+                self._owner.wait_for_relief(self)
             return
         if self._link is not None:
             self._link.pause()
@@ -389,7 +305,7 @@ class Session:
                 size = available
         if size:
             self._send.spend_all(size)
-            self._owner.queue.add_chunk(self.slot, ChunkKind.DATA, self._pending[:size])
+            self._buffer.add(self.slot, DATA, self._pending[:size])
             self._pending = self._pending[size:]
 
     def _flush(self) -> None:
@@ -406,14 +322,14 @@ class Session:
             self._resume_link()
         elif not self._end_sent:
             self._end_sent = True
-            self._owner.queue.add_chunk(self.slot, ChunkKind.END, b"")
+            self._buffer.add(self.slot, END, b"")
             self._end_or_wait()
 
     def _resume_link(self) -> None:
         if self._link is None or self._pending or self._link_ended:
             return
-        if self._owner.queue.is_congested:
-            self._owner.queue.wait_for_relief(self)
+        if self._buffer.is_congested():
+            self._owner.wait_for_relief(self)
         else:
             self._link.resume()
 
@@ -424,14 +340,39 @@ class Session:
             self._owner.send_credit(self.slot, due)
 
     def _discard_pending(self) -> None:
-        self._owner.counters.bytes_discarded += len(self._pending)
+        self._counters.bytes_discarded += len(self._pending)
         self._pending = b""
 
-    def _count(self, frames: int, size: int, *, from_link: bool) -> None:
-        counters = self._owner.counters
-        if from_link == self._owner.side.is_edge:
+    def _count(self, frames: int, size: int, serverbound: bool) -> None:  # noqa: FBT001 - called per read
+        counters = self._counters
+        if serverbound:
             counters.frames_serverbound += frames
             counters.bytes_serverbound += size
         else:
             counters.frames_clientbound += frames
             counters.bytes_clientbound += size
+
+
+def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
+    """Hand the chunks of a batch to their sessions, in order.
+
+    Raises TunnelFault for a batch that is not well made (and then no session has got anything), for a slot
+    without a session, and for what the session itself does not accept.
+    """
+    check_chunks(batch)
+    position = 0
+    size = len(batch)
+    header = CHUNK_HEADER_BYTES
+    end_kind = END
+    while position < size:
+        slot = read_slot(batch, position)
+        kind = batch[position + 4]
+        start = position + header
+        position = start + read_length(batch, position)
+        session = sessions.get(slot)
+        if session is None:
+            raise TunnelFault(f"chunk for unknown slot {slot}")
+        if kind == end_kind:
+            session.tunnel_end()
+        else:
+            session.tunnel_data(batch[start:position])

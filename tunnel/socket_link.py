@@ -1,4 +1,7 @@
-"""A link over a TCP socket: a thin `asyncio.Protocol`, for players at the edge and game servers at the core.
+"""A link over a TCP socket: an asyncio protocol, for players at the edge and game servers at the core.
+
+It has the methods of `asyncio.Protocol` without being one: compiled, it is an extension type, and those cannot
+have a Python class as their base. Event loops only ask for the methods.
 
 It decides nothing: events go to the session, calls come from it. The only time it keeps is how long a
 closing socket may take to get rid of its last bytes.
@@ -15,7 +18,7 @@ SEND_BUFFER_HIGH_BYTES = 32 * 1024
 SEND_BUFFER_LOW_BYTES = 8 * 1024
 
 
-class SocketLink(asyncio.Protocol):
+class SocketLink:
     """One TCP connection as a link; subclass and set ``events`` in ``connection_made``."""
 
     __slots__ = ("_closing", "_linger_seconds", "_paused", "_timer", "events", "transport")

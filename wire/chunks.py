@@ -1,6 +1,6 @@
 """Chunk packing: many sessions' bytes in the one ``chunks`` field of a batch.
 
-Both ends of a tunnel call this: the sender per span, the receiver once per batch. A repeated protobuf
+Both ends of a tunnel use this: the sender per span, the receiver once per batch. A repeated protobuf
 record per chunk costs about a microsecond each on both sides; this costs a header of eight bytes.
 
 ======  =====  ==========  ==================================================
@@ -13,12 +13,14 @@ offset  bytes  what        meaning
 ======  =====  ==========  ==================================================
 """
 
+from collections.abc import Callable
 from enum import IntEnum
 from struct import Struct
 
 from wire.errors import EncodeError, TunnelFault
 
 _HEADER = Struct(">II")
+_pack_header = _HEADER.pack
 
 CHUNK_HEADER_BYTES = _HEADER.size
 MAX_CHUNK_BYTES = 1 << 20
@@ -36,43 +38,118 @@ class ChunkKind(IntEnum):
     """The sender's side will send no more bytes in this direction (TCP FIN); no payload."""
 
 
-def append_chunk(batch: bytearray, slot: int, kind: ChunkKind, payload: bytes) -> None:
+# The same as plain numbers: an enumeration costs a look-up each time, and these are read for every chunk.
+DATA = int(ChunkKind.DATA)
+END = int(ChunkKind.END)
+
+
+def append_chunk(batch: bytearray, slot: int, kind: int, payload: bytes) -> None:
     """Add one chunk to ``batch``.
 
-    Raises EncodeError for a slot, a length or a payload that `unpack_chunks` would refuse.
+    Raises EncodeError for a slot, a length or a payload that `check_chunks` would refuse.
     """
     length = len(payload)
-    if not 1 <= slot <= MAX_SLOT or length > MAX_CHUNK_BYTES or (length == 0) == (kind is ChunkKind.DATA):
+    is_data = kind == DATA and 0 < length <= MAX_CHUNK_BYTES
+    if not 1 <= slot <= MAX_SLOT or not (is_data or (kind == END and length == 0)):
         raise EncodeError(f"chunk of {length} bytes, kind {kind}, for slot {slot} cannot be packed")
-    batch += _HEADER.pack(slot, kind << 24 | length)
+    batch += _pack_header(slot, kind << 24 | length)
     batch += payload
 
 
-def unpack_chunks(batch: bytes) -> list[tuple[int, ChunkKind, bytes]]:
-    """Return the (slot, kind, payload) of every chunk in ``batch``, in order.
+def check_chunks(batch: bytes) -> int:
+    """Return how many chunks ``batch`` holds; raises TunnelFault for anything that `append_chunk` does not make.
 
-    Allocates no more than a small multiple of the batch itself. Raises TunnelFault for anything that
-    `append_chunk` does not make, and then nothing of the batch may be used.
+    Whoever uses the chunks of a batch checks it as a whole first: it is used whole or not at all.
     """
-    chunks: list[tuple[int, ChunkKind, bytes]] = []
     position = 0
+    count = 0
     size = len(batch)
     while position < size:
         if size - position < CHUNK_HEADER_BYTES:
             raise TunnelFault(f"batch ends inside a chunk header at offset {position}")
-        slot, kind_and_length = _HEADER.unpack_from(batch, position)
-        kind = kind_and_length >> 24
-        length = kind_and_length & 0xFFFFFF
-        start = position + CHUNK_HEADER_BYTES
-        position = start + length
+        slot = read_slot(batch, position)
+        kind = batch[position + 4]
+        length = read_length(batch, position)
+        position += CHUNK_HEADER_BYTES
         if slot == 0:
-            raise TunnelFault(f"chunk for slot 0 at offset {start - CHUNK_HEADER_BYTES}")
-        if length > MAX_CHUNK_BYTES or position > size:
-            raise TunnelFault(f"chunk of {length} bytes at offset {start} in a batch of {size}")
-        if kind == ChunkKind.DATA and length:
-            chunks.append((slot, ChunkKind.DATA, batch[start:position]))
-        elif kind == ChunkKind.END and not length:
-            chunks.append((slot, ChunkKind.END, b""))
-        else:
-            raise TunnelFault(f"chunk of kind {kind} with {length} bytes at offset {start}")
+            raise TunnelFault(f"chunk for slot 0 at offset {position - CHUNK_HEADER_BYTES}")
+        if length > MAX_CHUNK_BYTES or length > size - position:
+            raise TunnelFault(f"chunk of {length} bytes at offset {position} in a batch of {size}")
+        if not (kind == DATA and length > 0) and not (kind == END and length == 0):
+            raise TunnelFault(f"chunk of kind {kind} with {length} bytes at offset {position}")
+        position += length
+        count += 1
+    return count
+
+
+def read_slot(batch: bytes, position: int) -> int:
+    """Read the slot of the chunk whose header begins at ``position``; the header must be in ``batch``."""
+    value = 0
+    for index in range(position, position + 4):
+        value = value << 8 | batch[index]
+    return value
+
+
+def read_length(batch: bytes, position: int) -> int:
+    """Read the payload length of the chunk whose header begins at ``position``."""
+    value = 0
+    for index in range(position + 5, position + 8):
+        value = value << 8 | batch[index]
+    return value
+
+
+def unpack_chunks(batch: bytes) -> list[tuple[int, ChunkKind, bytes]]:
+    """Return the (slot, kind, payload) of every chunk in ``batch``, in order; raises TunnelFault."""
+    chunks: list[tuple[int, ChunkKind, bytes]] = []
+    check_chunks(batch)
+    position = 0
+    while position < len(batch):
+        start = position + CHUNK_HEADER_BYTES
+        end = start + read_length(batch, position)
+        chunks.append((read_slot(batch, position), ChunkKind(batch[position + 4]), batch[start:end]))
+        position = end
     return chunks
+
+
+class ChunkBuffer:
+    """Where the sessions of a tunnel put their bytes until a message takes them.
+
+    ``wake`` is called when the first chunk comes into an empty buffer, ``seal`` when there is as much as one
+    message should carry. ``sealed_bytes`` is what stands in messages that are not written yet.
+    """
+
+    __slots__ = ("_chunks", "_seal", "_seal_bytes", "_wake", "congested_bytes", "sealed_bytes")
+
+    def __init__(
+        self, wake: Callable[[], None], seal: Callable[[], None], *, seal_bytes: int, congested_bytes: int
+    ) -> None:
+        self._wake = wake
+        self._seal = seal
+        self._seal_bytes = seal_bytes
+        self._chunks = bytearray()
+        self.congested_bytes = congested_bytes
+        self.sealed_bytes = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What waits here to be put into a message."""
+        return len(self._chunks)
+
+    def is_congested(self) -> bool:
+        """Whether the tunnel takes less than its sessions bring."""
+        return self.sealed_bytes + len(self._chunks) > self.congested_bytes
+
+    def add(self, slot: int, kind: int, payload: bytes) -> None:
+        """Add a chunk; raises EncodeError as `append_chunk` does."""
+        was_empty = not self._chunks
+        append_chunk(self._chunks, slot, kind, payload)
+        if was_empty:
+            self._wake()
+        if len(self._chunks) >= self._seal_bytes:
+            self._seal()
+
+    def take(self) -> bytes:
+        """Return all chunks, packed, and forget them."""
+        chunks = bytes(self._chunks)
+        self._chunks.clear()
+        return chunks

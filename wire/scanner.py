@@ -19,6 +19,8 @@ class Scanner:
     """
 
     __slots__ = (
+        "_adjust",
+        "_bare",
         "_carry",
         "_header",
         "_layout",
@@ -39,6 +41,8 @@ class Scanner:
         self._offset = layout.length_offset_bytes
         self._width = layout.length_width_bytes
         self._little = layout.little_endian
+        self._adjust = layout.length_adjust_bytes
+        self._bare = layout.bare_frame_bytes
         self._minimum = layout.min_frame_bytes
         self._maximum = layout.max_frame_bytes
         self._carry = bytearray()  # the beginning of a frame that is not whole yet
@@ -98,7 +102,7 @@ class Scanner:
         self._needed = header
         while size - position >= header:
             length = self.length_at(data, position)
-            if not (self._minimum <= length <= self._maximum or length in self._layout.bare_frame_bytes):
+            if not (self._minimum <= length <= self._maximum or length in self._bare):
                 self.fault = FrameFault(
                     self._layout.describe_limits(),
                     length_bytes=length,
@@ -125,7 +129,7 @@ class Scanner:
         else:
             for index in range(position, position + width):
                 value = value << 8 | data[index]
-        return value + self._layout.length_adjust_bytes
+        return value + self._adjust
 
 
 def split_frames(layout: FrameLayout, span: bytes) -> list[bytes]:

@@ -4,8 +4,9 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from tunnel.counters import Counters
-from tunnel.session import Session, Side
-from wire.chunks import ChunkKind
+from tunnel.owner import Side
+from tunnel.session import Session
+from wire.chunks import ChunkBuffer, ChunkKind, unpack_chunks
 
 
 @dataclass
@@ -62,18 +63,21 @@ class FakeEnd:
     def __init__(self, side: Side, notice: bytes = b"") -> None:
         self.side = side
         self.counters = Counters()
-        self.queue = self
-        self.is_congested = False
+        self.buffer = ChunkBuffer(lambda: None, lambda: None, seal_bytes=1 << 30, congested_bytes=1 << 30)
         self.relief: list[Session] = []
-        self.outgoing: deque[Event] = deque()
+        self._outgoing: deque[Event] = deque()
         self.waiting: list[int] = []
         self.ended: list[tuple[int, str]] = []
         self.freed: list[int] = []
         self.notice = notice
         self.sessions: dict[int, Session] = {}
 
-    def add_chunk(self, slot: int, kind: ChunkKind, payload: bytes) -> None:
-        self.outgoing.append(("data", slot, payload) if kind is ChunkKind.DATA else ("end", slot, None))
+    @property
+    def outgoing(self) -> deque[Event]:
+        """What is on its way, in order."""
+        for slot, kind, payload in unpack_chunks(self.buffer.take()):
+            self._outgoing.append(("data", slot, payload) if kind is ChunkKind.DATA else ("end", slot, None))
+        return self._outgoing
 
     def wait_for_relief(self, who: Session) -> None:
         self.relief.append(who)

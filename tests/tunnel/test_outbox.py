@@ -48,11 +48,11 @@ async def running(outbox: Outbox[tunnel_pb2.AttachRequest], writer: Writer) -> A
 
 async def test_chunks_share_a_message_and_control_messages_keep_their_place() -> None:
     outbox, writer = make_outbox(), Writer()
-    outbox.add_chunk(1, ChunkKind.DATA, b"a")
-    outbox.add_chunk(2, ChunkKind.DATA, b"b")
+    outbox.buffer.add(1, ChunkKind.DATA, b"a")
+    outbox.buffer.add(2, ChunkKind.DATA, b"b")
     outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
     outbox.add(tunnel_pb2.AttachRequest(heartbeat=tunnel_pb2.Heartbeat()), sequenced=False)
-    outbox.add_chunk(2, ChunkKind.END, b"")
+    outbox.buffer.add(2, ChunkKind.END, b"")
     async with running(outbox, writer):
         await outbox.drained()
     kinds = [(message.WhichOneof("message"), message.sequence) for message in writer.messages]
@@ -65,10 +65,10 @@ async def test_a_quiet_tunnel_sends_at_once_and_a_busy_one_gathers() -> None:
     loop = asyncio.get_running_loop()
     outbox._last_flush_seconds = loop.time() - LONG_SECONDS - 1
     async with running(outbox, writer):
-        outbox.add_chunk(1, ChunkKind.DATA, b"first")
+        outbox.buffer.add(1, ChunkKind.DATA, b"first")
         await outbox.drained()
         assert writer.payload_bytes == 5
-        outbox.add_chunk(1, ChunkKind.DATA, b"waits")
+        outbox.buffer.add(1, ChunkKind.DATA, b"waits")
         for _ in range(10):
             await asyncio.sleep(0)
         assert writer.payload_bytes == 5
@@ -79,7 +79,7 @@ async def test_a_full_batch_does_not_wait_for_the_window() -> None:
     outbox, writer = make_outbox(LONG_SECONDS), Writer()
     outbox._last_flush_seconds = asyncio.get_running_loop().time()
     async with running(outbox, writer):
-        outbox.add_chunk(1, ChunkKind.DATA, bytes(SEAL_BYTES))
+        outbox.buffer.add(1, ChunkKind.DATA, bytes(SEAL_BYTES))
         await outbox.drained()
     assert writer.payload_bytes == SEAL_BYTES
 
@@ -94,8 +94,8 @@ async def test_pressure_is_told_and_taken_back() -> None:
     outbox, writer, waiting = make_outbox(), Writer(), Waiting()
     writer.open.clear()
     async with running(outbox, writer):
-        while not outbox.is_congested:
-            outbox.add_chunk(1, ChunkKind.DATA, bytes(100_000))
+        while not outbox.buffer.is_congested():
+            outbox.buffer.add(1, ChunkKind.DATA, bytes(100_000))
         outbox.wait_for_relief(waiting)
         await asyncio.sleep(0)
         assert waiting.told == 0
@@ -110,7 +110,7 @@ async def test_messages_acknowledge_what_was_received_when_they_leave() -> None:
     sequence = Sequence()
     outbox = Outbox(tunnel_pb2.AttachRequest, sequence, Counters(), flush_window_seconds=0.0)
     writer = Writer()
-    outbox.add_chunk(1, ChunkKind.DATA, b"a")
+    outbox.buffer.add(1, ChunkKind.DATA, b"a")
     sequence.accept(1, 0)
     async with running(outbox, writer):
         await outbox.drained()

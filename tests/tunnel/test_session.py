@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from tests.tunnel.fakes import FakeEnd, FakeLink
 from tests.wire.strategies import frame_of
-from tunnel.session import CORE_SIDE, EDGE_SIDE, Session
+from tunnel.owner import CORE_SIDE, EDGE_SIDE
+from tunnel.session import Session
 from wire.errors import TunnelFault
 from wire.layout import RAW, FrameLayout
 from wire.reasons import Reason
@@ -199,11 +200,11 @@ def test_what_arrives_after_our_close_is_discarded_and_counted() -> None:
 def test_congestion_pauses_the_link_until_relief() -> None:
     end = FakeEnd(EDGE_SIDE)
     session, link = make(end)
-    end.is_congested = True
+    end.buffer.congested_bytes = 1
     session.link_data(b"one")
     assert link.is_paused
     assert end.relief == [session]
-    end.is_congested = False
+    end.buffer.congested_bytes = 1 << 30
     session.tunnel_relieved()
     assert not link.is_paused
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -57,7 +58,8 @@ async def pair() -> AsyncIterator[Pair]:
     recorder = Recorder()
     loop = asyncio.get_running_loop()
     # A short linger keeps the test short; only the last test waits for it.
-    _, link = await loop.create_connection(lambda: RecordedLink(recorder, 0.05), sock=ours)
+    link = RecordedLink(recorder, 0.05)
+    await loop.create_connection(lambda: cast("asyncio.Protocol", link), sock=ours)
     yield link, recorder, theirs
     link.abort()
     await recorder.is_lost.wait()

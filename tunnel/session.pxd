@@ -1,0 +1,50 @@
+# C types for tunnel/session.py, used when it is compiled. Bounds checks stay on: batches come from a network.
+cimport cython
+
+from tunnel.counters cimport Counters
+from wire.chunks cimport ChunkBuffer, check_chunks, read_length, read_slot
+from wire.credits cimport ReceiveCredit, SendCredit
+from wire.scanner cimport Scanner
+
+cdef class Session:
+    cdef public Py_ssize_t slot
+    cdef public bytes session_id
+    cdef public object reason
+    cdef object _owner
+    cdef ChunkBuffer _buffer
+    cdef Counters _counters
+    cdef bint _is_edge
+    cdef Scanner _scanner
+    cdef Scanner _rechecker
+    cdef SendCredit _send
+    cdef ReceiveCredit _receive
+    cdef object _link
+    cdef bytes _pending
+    cdef bint _is_split
+    cdef bytes _unsent
+    cdef Py_ssize_t _untaken
+    cdef bint _writable
+    cdef bint _link_ended
+    cdef bint _end_sent
+    cdef bint _end_received
+    cdef object _ended_first
+    cdef bint _close_sent
+    cdef bint _close_received
+
+    @cython.locals(scanner=Scanner, before=cython.longlong, span=bytes)
+    cpdef link_data(self, bytes data)
+
+    @cython.locals(size=Py_ssize_t, rechecker=Scanner, before=cython.longlong)
+    cpdef tunnel_data(self, bytes data)
+    cpdef tunnel_end(self)
+
+    @cython.locals(buffer=ChunkBuffer)
+    cdef _to_tunnel(self, bytes span)
+    cdef _take(self, Py_ssize_t size)
+
+    @cython.locals(counters=Counters)
+    cdef _count(self, long long frames, Py_ssize_t size, bint serverbound)
+
+@cython.locals(position=Py_ssize_t, size=Py_ssize_t, header=Py_ssize_t, start=Py_ssize_t, slot=Py_ssize_t,
+               kind=int, end_kind=int, session=Session)
+cpdef deliver_chunks(bytes batch, dict sessions)

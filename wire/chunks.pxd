@@ -1,0 +1,25 @@
+# C types for wire/chunks.py, used when it is compiled. Bounds checks stay on: `batch` comes from a network.
+cimport cython
+
+@cython.locals(length=Py_ssize_t)
+cpdef append_chunk(bytearray batch, unsigned long long slot, int kind, bytes payload)
+
+@cython.locals(position=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, kind=int, slot=Py_ssize_t)
+cpdef Py_ssize_t check_chunks(bytes batch) except -1
+
+@cython.locals(value=Py_ssize_t, index=Py_ssize_t)
+cpdef Py_ssize_t read_slot(bytes batch, Py_ssize_t position) except -1
+@cython.locals(value=Py_ssize_t, index=Py_ssize_t)
+cpdef Py_ssize_t read_length(bytes batch, Py_ssize_t position) except -1
+
+cdef class ChunkBuffer:
+    cdef object _wake
+    cdef object _seal
+    cdef Py_ssize_t _seal_bytes
+    cdef bytearray _chunks
+    cdef public Py_ssize_t congested_bytes
+    cdef public Py_ssize_t sealed_bytes
+
+    cpdef bint is_congested(self)
+    cpdef add(self, unsigned long long slot, int kind, bytes payload)
+    cpdef bytes take(self)
