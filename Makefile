@@ -2,10 +2,12 @@
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 KERNEL := .venv/.kernel
+PLOTTING := .venv/.plotting
+NGINX_STREAM := /usr/lib/nginx/modules/ngx_stream_module.so
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types imports protos protos-check programs pytest docs clean
+.PHONY: help setup demo test lint format types imports protos protos-check programs pytest bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
@@ -42,13 +44,20 @@ protos-check: setup ## lint the contracts and look for drift of their code
 	$(BIN)/buf lint protos && $(BIN)/python protos/generate.py --check
 
 programs: ## install the programs that tests need
-	@scripts/install_programs.sh redis-server redis-benchmark
+	@scripts/install_programs.sh redis-server redis-benchmark haproxy
 
 pytest: setup ## run the tests only, with the kernel compiled and interpreted
 	$(BIN)/python -m pytest -q -n auto && TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto
+
+bench: setup $(PLOTTING) ## measure the relay beside HAProxy and others, 25 minutes; QUICK=1 takes one
+	@scripts/install_programs.sh haproxy nginx $(NGINX_STREAM)
+	@$(BIN)/python -m bench $(if $(QUICK),--quick)
+
+$(PLOTTING): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' && touch $(PLOTTING)
 
 docs: setup ## write docs/settings.md from the settings' models
 	$(BIN)/python -m tidegate.settings_page docs/settings.md
 
 clean: ## remove .venv and everything that tools left behind
-	rm -rf .venv build dist *.egg-info wire/*.so tunnel/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build bench/.build dist *.egg-info wire/*.so tunnel/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

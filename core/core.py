@@ -13,7 +13,7 @@ from core.policy import compile_policy
 from core.tunnel_service import TunnelService
 from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
-from tunnel.options import SERVER_OPTIONS
+from tunnel.options import server_options
 
 _log = structlog.get_logger("core")
 
@@ -22,7 +22,10 @@ TICK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CoreConfig:
-    """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any."""
+    """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any.
+
+    ``shares_port``: other workers listen on the same port.
+    """
 
     name: str
     region: str
@@ -31,6 +34,7 @@ class CoreConfig:
     listen_port: int
     origin_host: str
     origin_port: int
+    shares_port: bool
     dialect: str
     limits: CoreLimits
     connect_timeout_seconds: float
@@ -58,7 +62,7 @@ class Core:
             config.limits,
         )
         self.dialect = config.dialect
-        self._server = grpc.aio.server(options=SERVER_OPTIONS)
+        self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
         self.port = 0
 

@@ -20,12 +20,13 @@ TICK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
-    """What an edge needs to run; times in seconds."""
+    """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one."""
 
     listen_host: str
     listen_port: int
     tunnel: TunnelSettings
     max_sessions: int
+    shares_port: bool
     drain_seconds: float
     linger_seconds: float
     backlog: int
@@ -38,7 +39,7 @@ class Edge:
         self.counters = Counters()
         self._config = config
         self._listener = Listener(
-            bind_socket(config.listen_host, config.listen_port),
+            bind_socket(config.listen_host, config.listen_port, shared=config.shares_port),
             self.counters,
             self._pick,
             linger_seconds=config.linger_seconds,

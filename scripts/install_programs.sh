@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Installs programs that tests need, if they are missing: scripts/install_programs.sh redis-server redis-benchmark
+# Installs programs that tests and the benchmark need, if they are missing, a module of one by its path:
+#   scripts/install_programs.sh redis-server redis-benchmark
 # As root on Debian it uses apt-get, and starts no service; otherwise it says what to install.
 # Exit status: 1 if a program is missing in the end and CI=true, where no test may be skipped; otherwise 0.
 set -euo pipefail
 policy=/usr/sbin/policy-rc.d
+export PATH="$PATH:/usr/sbin" # where servers are; not on the path of ordinary users
 
 say() { printf 'programs: %s\n' "$*" >&2; }
 
@@ -11,13 +13,14 @@ say() { printf 'programs: %s\n' "$*" >&2; }
 package_of() {
     case $1 in
         redis-benchmark | redis-cli) echo redis-tools ;;
+        */ngx_stream_module.so) echo libnginx-mod-stream ;;
         *) echo "$1" ;;
     esac
 }
 
 missing_of() {
     for name in "$@"; do
-        command -v "$name" >/dev/null || echo "$name"
+        command -v "$name" >/dev/null || [ -e "$name" ] || echo "$name"
     done
 }
 

@@ -56,6 +56,7 @@ def core_config(
         listen_port=port,
         origin_host=LOOPBACK,
         origin_port=origin_port,
+        shares_port=False,
         dialect=dialect,
         limits=CoreLimits(
             window_bytes=WINDOW_BYTES,
@@ -83,6 +84,7 @@ def edge_config(core_port: int, *, max_sessions: int = 100, name: str = "edge-1"
             half_close_seconds=30.0,
         ),
         max_sessions=max_sessions,
+        shares_port=False,
         drain_seconds=0.2,
         linger_seconds=0.5,
         backlog=100,

@@ -30,7 +30,8 @@ def make_edge(settings: Settings, core: Address) -> Edge:
         listen_host=ours.listen.host,
         listen_port=ours.listen.port,
         tunnel=tunnel,
-        max_sessions=ours.max_sessions,
+        max_sessions=_share(ours.max_sessions, ours.workers),
+        shares_port=ours.workers > 1,
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
         backlog=ours.backlog,
@@ -48,7 +49,7 @@ def make_core(settings: Settings, listen: Address) -> Core:
         window_bytes=ours.window_bytes,
         flush_window_seconds=ours.flush_window_milliseconds / 1000,
         half_close_seconds=ours.half_close_seconds,
-        max_sessions=ours.max_sessions,
+        max_sessions=_share(ours.max_sessions, ours.workers),
     )
     pack = load_pack(settings.game.name, settings.game.framing)
     config = CoreConfig(
@@ -59,6 +60,7 @@ def make_core(settings: Settings, listen: Address) -> Core:
         listen_port=listen.port,
         origin_host=ours.origin.host,
         origin_port=ours.origin.port,
+        shares_port=ours.workers > 1,
         dialect=settings.game.dialect or pack.default_dialect,
         limits=limits,
         connect_timeout_seconds=ours.connect_timeout_seconds,
@@ -74,6 +76,11 @@ async def start_core(core: Core, listen: Address) -> None:
         await core.start()
     except OSError as error:
         raise StartError(_cannot_listen(listen, error, "core.listen")) from error
+
+
+def _share(total: int, workers: int) -> int:
+    """Return one worker's part of a limit, so that all workers together stay within it."""
+    return max(1, total // workers)
 
 
 def _cannot_listen(address: Address, error: OSError, key: str) -> str:

@@ -73,6 +73,7 @@ def configure_logs(level: Level, format: Format, stream: TextIO | None = None) -
     text = format == "text" or (format == "auto" and out.isatty())
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             _add_name,
             structlog.processors.TimeStamper(fmt="iso", utc=True),

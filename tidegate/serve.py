@@ -22,6 +22,7 @@ from tidegate.errors import StartError
 from tidegate.logs import announce
 from tidegate.process import run_until_signal
 from tidegate.settings import Settings
+from tidegate.supervisor import supervise, supervisor_gone
 
 _log = structlog.get_logger("tidegate")
 
@@ -38,17 +39,41 @@ class Service:
 
 def serve_edge(settings: Settings) -> int:
     """Run an edge until it is told to stop; return the exit status. Raises StartError."""
+    if settings.edge.workers > 1:
+        return supervise("edge", settings, settings.edge.listen, settings.edge.workers)
     return run_until_signal(lambda stopping: _serve(settings, stopping, _edge_service))
 
 
 def serve_core(settings: Settings) -> int:
     """Run a core until it is told to stop; return the exit status. Raises StartError."""
+    if settings.core.workers > 1:
+        return supervise("core", settings, settings.core.listen, settings.core.workers)
     return run_until_signal(lambda stopping: _serve(settings, stopping, _core_service))
 
 
 def serve_up(settings: Settings) -> int:
     """Run edge and core in one process until it is told to stop; return the exit status. Raises StartError."""
     return run_until_signal(lambda stopping: _serve(settings, stopping, _up_service))
+
+
+def serve_worker(settings: Settings, relay: str, number: int) -> int:
+    """Run one worker of an edge or a core; return the exit status. Raises StartError."""
+    structlog.contextvars.bind_contextvars(worker=number)
+
+    async def serve(stopping: asyncio.Event) -> int:
+        orphaned = asyncio.ensure_future(supervisor_gone())
+        orphaned.add_done_callback(lambda _: stopping.set())
+        try:
+            make = _edge_service if relay == "edge" else _core_service
+            return await _serve(settings, stopping, make, say_ready=_tell_supervisor)
+        finally:
+            orphaned.cancel()
+
+    return run_until_signal(serve)
+
+
+def _tell_supervisor(text: str) -> None:
+    print(text, flush=True)
 
 
 async def _edge_service(settings: Settings) -> Service:
@@ -99,13 +124,19 @@ async def _up_service(settings: Settings) -> Service:
     return Service((edge.run, core.run), ready, drain, log_stats)
 
 
-async def _serve(settings: Settings, stopping: asyncio.Event, make: Callable[[Settings], Awaitable[Service]]) -> int:
+async def _serve(
+    settings: Settings,
+    stopping: asyncio.Event,
+    make: Callable[[Settings], Awaitable[Service]],
+    *,
+    say_ready: Callable[[str], None] = announce,
+) -> int:
     """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
     service = await make(settings)
     running = [asyncio.ensure_future(run()) for run in service.runs]
     told = asyncio.ensure_future(stopping.wait())
     side = [
-        asyncio.ensure_future(_announce(service)),
+        asyncio.ensure_future(_say_when_ready(service, say_ready)),
         asyncio.ensure_future(_log_stats_regularly(service, settings.log.stats_seconds)),
     ]
     try:
@@ -126,8 +157,8 @@ async def _serve(settings: Settings, stopping: asyncio.Event, make: Callable[[Se
     return 0
 
 
-async def _announce(service: Service) -> None:
-    announce(await service.ready())
+async def _say_when_ready(service: Service, say_ready: Callable[[str], None]) -> None:
+    say_ready(await service.ready())
 
 
 async def _log_stats_regularly(service: Service, interval_seconds: float) -> None:

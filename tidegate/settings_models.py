@@ -17,7 +17,7 @@ from fleet.address import Address, parse_address
 from tunnel.options import MAX_NAME_BYTES
 from wire.credits import DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, MIN_WINDOW_BYTES
 
-UNITS = {"max_sessions": "sessions", "backlog": "connections"}
+UNITS = {"max_sessions": "sessions", "backlog": "connections", "workers": "processes"}
 """Units of the numbers whose names do not end with one."""
 
 
@@ -81,6 +81,14 @@ HalfCloseSeconds = Annotated[
         description="How long a session lives on when one side has ended its direction and the other has not.",
     ),
 ]
+Workers = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=64,
+        description="Processes that share the port, each with tunnels of its own; one that dies is started anew.",
+    ),
+]
 CloseLingerSeconds = Annotated[
     float,
     Field(
@@ -123,6 +131,7 @@ class EdgeSettings(Section):
     drain_seconds: DrainSeconds = 30.0
     half_close_seconds: HalfCloseSeconds = 30.0
     close_linger_seconds: CloseLingerSeconds = 5.0
+    workers: Workers = 1
     backlog: int = Field(1024, ge=1, le=65535, description="Connections the system may queue before they are accepted.")
 
 
@@ -141,6 +150,7 @@ class CoreSettings(Section):
         description="How long the game server may take to accept a connection.",
     )
     max_sessions: int = Field(100_000, ge=1, le=1_000_000, description="Sessions at once, over all edges.")
+    workers: Workers = 1
     window_bytes: WindowBytes = DEFAULT_WINDOW_BYTES
     flush_window_milliseconds: FlushWindowMilliseconds = 1.0
     drain_seconds: DrainSeconds = 30.0

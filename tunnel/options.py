@@ -33,11 +33,14 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.enable_retries", 0),
 )
 
-SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
-    *_COMMON,
-    # Without this a second core would bind the same port silently and get half of the edges.
-    ("grpc.so_reuseport", 0),
-    # The name is the one gRPC reads: with `min_recv_ping…` it ends in GOAWAY too_many_pings.
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-    ("grpc.max_concurrent_streams", 64),
-)
+
+def server_options(*, shares_port: bool) -> tuple[tuple[str, int], ...]:
+    """Return the options of a core's server; ``shares_port`` lets other workers listen on the same port."""
+    return (
+        *_COMMON,
+        # Unless workers are meant: a second core would bind the same port silently and get half of the edges.
+        ("grpc.so_reuseport", int(shares_port)),
+        # The name is the one gRPC reads: with `min_recv_ping…` it ends in GOAWAY too_many_pings.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+        ("grpc.max_concurrent_streams", 64),
+    )

@@ -14,7 +14,7 @@ from core.policy import compile_policy
 from games.registry import load_pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tests.relays import LOOPBACK, core_config, echo, edge_config, free_port, running_core, running_edge, running_origin
-from tunnel.options import PROTOCOL_VERSION, SERVER_OPTIONS
+from tunnel.options import PROTOCOL_VERSION, server_options
 from tunnel.policy import encode_policy
 
 Response = tunnel_pb2.AttachResponse
@@ -40,7 +40,7 @@ class ScriptedCore(tunnel_pb2_grpc.TunnelServiceServicer):
 @asynccontextmanager
 async def scripted_core(script: Callable[[Any], Awaitable[None]]) -> AsyncIterator[tuple[ScriptedCore, int]]:
     service = ScriptedCore(script)
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=server_options(shares_port=False))
     tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(service, server)
     port = server.add_insecure_port(f"{LOOPBACK}:0")
     await server.start()

@@ -54,6 +54,7 @@ def tidegate(
 app.command("up")(relay.up)
 app.command("edge")(relay.edge)
 app.command("core")(relay.core)
+app.command("worker", hidden=True)(relay.worker)
 app.command("demo")(demo.demo)
 app.command("check-config")(check_config.check_config)
 app.add_typer(sim.app, name="sim")

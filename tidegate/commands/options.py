@@ -49,6 +49,10 @@ Region = Annotated[
     str | None,
     typer.Option("--region", metavar="NAME", help="Where this relay stands."),
 ]
+Workers = Annotated[
+    str | None,
+    typer.Option("--workers", metavar="COUNT", help="Processes that share the port, for several processor cores."),
+]
 LogLevel = Annotated[
     str | None,
     typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error."),

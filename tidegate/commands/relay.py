@@ -1,6 +1,7 @@
 """The commands that relay: ``up``, ``edge`` and ``core``. They build the settings and hand them to `tidegate.serve`."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,6 +18,7 @@ from tidegate.commands.options import (
     Name,
     Origin,
     Region,
+    Workers,
     load,
 )
 
@@ -67,6 +69,7 @@ def edge(
     core: Core = None,
     name: Name = None,
     region: Region = None,
+    workers: Workers = None,
     assignments: Assignments = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -88,6 +91,7 @@ def edge(
             "edge.core": ("--core", core),
             "edge.name": ("--name", name),
             "edge.region": ("--region", region),
+            "edge.workers": ("--workers", workers),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },
@@ -105,6 +109,7 @@ def core(
     dialect: Dialect = None,
     name: Name = None,
     region: Region = None,
+    workers: Workers = None,
     assignments: Assignments = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -128,6 +133,7 @@ def core(
             "game.dialect": ("--dialect", dialect),
             "core.name": ("--name", name),
             "core.region": ("--region", region),
+            "core.workers": ("--workers", workers),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },
@@ -135,6 +141,15 @@ def core(
     from tidegate.serve import serve_core
 
     _serve(settings, serve_core)
+
+
+def worker(relay: str, number: int, settings_file: Path) -> None:
+    """Run one worker of an edge or a core; the supervisor calls this."""
+    from tidegate.serve import serve_worker
+    from tidegate.settings import load_settings
+
+    settings = load_settings(settings_file, {}, {})
+    _serve(settings, lambda settings: serve_worker(settings, relay, number))
 
 
 def _serve(settings: "Settings", serve: "Callable[[Settings], int]") -> None:

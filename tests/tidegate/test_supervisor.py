@@ -1,0 +1,106 @@
+"""Workers: they share a port, one's death costs its own sessions only, and nobody is left behind."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from fleet.address import Address
+from tests.relays import LOOPBACK, echo, running_origin
+from tests.test_processes import ANY_PORT, FRAME, child, run_to_the_end
+from tidegate.demo.children import Child
+from tidegate.errors import StartError
+from tidegate.settings import load_settings
+from tidegate.supervisor import reserve, with_listen
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def is_alive(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+async def answers(streams: Streams) -> bool:
+    """Whether a session still carries a question and its answer."""
+    streams[1].write(FRAME)
+    try:
+        return await streams[0].readexactly(len(FRAME)) == FRAME
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return False
+
+
+async def until(condition: object, *arguments: object) -> None:
+    """Wait for something another process does."""
+    assert callable(condition)
+    async with asyncio.timeout(10):
+        while not condition(*arguments):  # noqa: ASYNC110 - it is another process
+            await asyncio.sleep(0.02)
+
+
+async def test_a_killed_worker_costs_only_its_own_sessions() -> None:
+    game = ("--listen", ANY_PORT, "--game", "echo", "--workers", "2")
+    async with (
+        running_origin(echo) as port,
+        child("core", *game, "--origin", f"{LOOPBACK}:{port}") as (core, tunnels),
+        child("edge", "--listen", ANY_PORT, "--core", str(tunnels), "--workers", "2") as (edge, players),
+    ):
+        sessions = [await asyncio.open_connection(players.host, players.port) for _ in range(40)]
+        assert all([await answers(each) for each in sessions])
+        first, second = children_of(edge.pid)
+        os.kill(first, signal.SIGKILL)
+        surviving = [await answers(each) for each in sessions]
+        assert 0 < sum(surviving) < 40
+        await until(lambda: len(children_of(edge.pid)) == 2 and first not in children_of(edge.pid))
+        assert second in children_of(edge.pid)
+        assert "worker_died" in edge.last_words
+        again = [await asyncio.open_connection(players.host, players.port) for _ in range(20)]
+        assert all([await answers(each) for each in again])
+        assert [await answers(each) for each in sessions] == surviving
+        for _, writer in (*sessions, *again):
+            writer.transport.abort()
+        edge.send_signal(signal.SIGTERM)
+        core.send_signal(signal.SIGTERM)
+        assert await edge.wait() == 0
+        assert await core.wait() == 0
+
+
+async def test_workers_do_not_outlive_their_supervisor() -> None:
+    core = Child("core")
+    await core.start("core", "--listen", ANY_PORT, "--workers", "2")
+    workers = children_of(core.pid)
+    assert len(workers) == 2
+    os.kill(core.pid, signal.SIGKILL)
+    await until(lambda: not any(map(is_alive, workers)))
+    await core.stop()
+
+
+async def test_a_port_in_use_is_said_once_for_all_workers() -> None:
+    async with running_origin(echo) as port:
+        status, error = await run_to_the_end("edge", "--workers", "3", "--listen", f"{LOOPBACK}:{port}")
+    assert status == 2
+    assert error.count("Address already in use") == 1
+    assert "Traceback" not in error
+
+
+async def test_a_worker_is_not_started_by_hand() -> None:
+    status, error = await run_to_the_end("worker", "edge", "1", "no-such-file.toml")
+    assert status == 2
+    assert "no-such-file.toml" in error
+
+
+def test_the_port_is_reserved_and_handed_on() -> None:
+    with reserve(Address(LOOPBACK, 0), "edge.listen") as reserved:
+        port = reserved.getsockname()[1]
+        text = with_listen(load_settings(None, {}, {}), "edge", Address(LOOPBACK, port))
+    assert f'listen = "{LOOPBACK}:{port}"' in text
+    with pytest.raises(StartError, match=r"cannot listen on 203\.0\.113\.1:1"):
+        reserve(Address("203.0.113.1", 1), "edge.listen")

@@ -1,0 +1,174 @@
+"""Runs several workers of one relay behind one port, and starts a new one when one dies.
+
+The supervisor relays nothing. It reserves the port, starts workers as processes of their own (each listens on the
+same port and has its own tunnels, and the system deals connections out), says once that all are ready, passes
+signals on, and sees to it that a worker's death costs only that worker's sessions.
+
+A worker gets its settings as a file that only the two can read, says on standard output that it is ready, and
+drains when its standard input ends: then the supervisor is gone.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, replace
+from tempfile import NamedTemporaryFile
+
+import structlog
+
+from fleet.address import Address
+from tidegate.errors import StartError
+from tidegate.logs import announce
+from tidegate.process import run_until_signal
+from tidegate.settings import Settings
+
+STANDARD_INPUT = 0
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 10.0
+"""A worker that lived this long has started well: its death is not the start's fault."""
+
+_log = structlog.get_logger("supervisor")
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One place among the workers, and the process in it."""
+
+    number: int
+    process: asyncio.subprocess.Process | None = None
+    ready_line: str = ""
+
+    def send_signal(self, number: int) -> None:
+        # Not by the process object: that one would look for the exit status first, and take it from asyncio.
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
+
+
+def supervise(relay: str, settings: Settings, listen: Address, count: int) -> int:
+    """Run ``count`` workers of ``relay`` ("edge" or "core") until a signal; return the exit status.
+
+    Raises StartError when the port cannot be had or the workers do not start.
+    """
+    with reserve(listen, f"{relay}.listen") as reserved, NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(with_listen(settings, relay, Address(listen.host, reserved.getsockname()[1])))
+        file.flush()
+        return run_until_signal(lambda stopping: _Supervisor(relay, file.name, count).run(stopping))
+
+
+def reserve(listen: Address, key: str) -> socket.socket:
+    """Bind the port for all workers without listening on it; raises StartError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(listen.host, listen.port, type=socket.SOCK_STREAM)[0]
+    reserved = socket.socket(family, kind, protocol)
+    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        reserved.bind(address)
+    except OSError as error:
+        reserved.close()
+        raise StartError(
+            f"cannot listen on {listen}: {error.strerror}; stop what listens there or set another {key} "
+            "(port 0 takes any)"
+        ) from error
+    return reserved
+
+
+def with_listen(settings: Settings, relay: str, listen: Address) -> str:
+    """Return the settings as TOML with the real port in them."""
+    if relay == "edge":
+        return replace(settings, edge=settings.edge.model_copy(update={"listen": listen})).as_toml()
+    return replace(settings, core=settings.core.model_copy(update={"listen": listen})).as_toml()
+
+
+class _Supervisor:
+    def __init__(self, relay: str, settings_file: str, count: int) -> None:
+        self._relay = relay
+        self._settings_file = settings_file
+        self._workers = [_Worker(number) for number in range(1, count + 1)]
+        self._stopping = asyncio.Event()
+        self._has_announced = False
+
+    async def run(self, stopping: asyncio.Event) -> int:
+        """Keep the workers running until the signal, then wait for them to drain."""
+        keeping = [asyncio.create_task(self._keep(worker), name=f"worker-{worker.number}") for worker in self._workers]
+        told = asyncio.create_task(stopping.wait(), name="signal")
+        try:
+            await asyncio.wait([*keeping, told], return_when=asyncio.FIRST_COMPLETED)
+            self._stopping.set()
+            for worker in self._workers:
+                worker.send_signal(signal.SIGTERM)
+            statuses = await asyncio.gather(*keeping)
+            return max(statuses)
+        finally:
+            told.cancel()
+            for worker in self._workers:
+                worker.send_signal(signal.SIGKILL)
+
+    async def _keep(self, worker: _Worker) -> int:
+        """Run one worker again and again; return its exit status when it is to stop or cannot start."""
+        pause_seconds = FIRST_PAUSE_SECONDS
+        while True:
+            began = time.monotonic()
+            status = await self._run_once(worker)
+            if self._stopping.is_set():
+                # Told to stop before it could even listen for the signal: nothing was cut short.
+                return 0 if status == -signal.SIGTERM and not worker.ready_line else abs(status)
+            if not worker.ready_line and not self._has_announced:
+                return abs(status)  # it has said why on standard error; nobody is served yet
+            lived_seconds = time.monotonic() - began
+            pause_seconds = FIRST_PAUSE_SECONDS if lived_seconds > STEADY_SECONDS else pause_seconds * 2
+            pause_seconds = min(pause_seconds, LONGEST_PAUSE_SECONDS)
+            _log.error(
+                "worker_died", relay=self._relay, worker=worker.number, status=status, restart_seconds=pause_seconds
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause_seconds)
+            if self._stopping.is_set():
+                return 0
+
+    async def _run_once(self, worker: _Worker) -> int:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tidegate",
+            "worker",
+            self._relay,
+            str(worker.number),
+            self._settings_file,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the supervisor, which tells its workers
+        )
+        worker.process = process
+        worker.ready_line = ""
+        if self._stopping.is_set():
+            worker.send_signal(signal.SIGTERM)
+        while process.stdout is not None and (line := await process.stdout.readline()):
+            self._is_ready(worker, line.decode().strip())
+        return await process.wait()
+
+    def _is_ready(self, worker: _Worker, line: str) -> None:
+        worker.ready_line = line
+        if self._has_announced:
+            _log.info("worker_ready", relay=self._relay, worker=worker.number)
+        elif all(each.ready_line for each in self._workers):
+            self._has_announced = True
+            announce(f"{line}, {len(self._workers)} workers")
+
+
+async def supervisor_gone() -> None:
+    """For a worker: wait until the supervisor is gone."""
+    loop = asyncio.get_running_loop()
+    gone = asyncio.Event()
+
+    def readable() -> None:
+        if not os.read(STANDARD_INPUT, 1024):
+            loop.remove_reader(STANDARD_INPUT)
+            gone.set()
+
+    loop.add_reader(STANDARD_INPUT, readable)
+    await gone.wait()
