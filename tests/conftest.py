@@ -1,10 +1,15 @@
-"""What all tests share: which event loops the asynchronous ones run on."""
+"""What all tests share: which event loops the asynchronous ones run on, and no clock over the property tests."""
 
 import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
 import uvloop
+from hypothesis import settings
+
+# A busy machine is no reason to fail: the limit per test is the only clock.
+settings.register_profile("tidegate", deadline=None)
+settings.load_profile("tidegate")
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
