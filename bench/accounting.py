@@ -1,0 +1,61 @@
+"""What the operating system says about processes: who belongs together, and how much memory they hold.
+
+CPU time is read by the load generator, at the very moments when the measured interval begins and ends.
+"""
+
+import contextlib
+import re
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+
+PROC = Path("/proc")
+
+WANTED_OPEN_FILES = 65_536
+"""A proxy holds two sockets for each of 10,000 sessions."""
+
+
+def families_of(pids: Iterable[int], proc: Path = PROC) -> tuple[int, ...]:
+    """Return those of the processes with these ids that are running, and all their descendants."""
+    parents = _parents(proc)
+    family = set(pids) & parents.keys()
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return tuple(sorted(family))
+
+
+def memory_bytes(pids: Iterable[int], proc: Path = PROC) -> int:
+    """Return the memory of these processes together.
+
+    By their proportional share (PSS), which counts a page that several map only once; resident size where
+    the system does not tell that.
+    """
+    return sum(_memory_kibibytes(proc / str(pid)) for pid in pids) * 1024
+
+
+def allow_many_open_files() -> int:
+    """Raise the limit of open files for the processes to come, as far as the system lets us; return it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in (max(hard, WANTED_OPEN_FILES), hard):  # the first needs root, if it is higher
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(limit, WANTED_OPEN_FILES), limit))
+            break
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _parents(proc: Path) -> dict[int, int]:
+    parents = {}
+    for stat in proc.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            behind_name = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            parents[int(stat.parent.name)] = int(behind_name[1])
+    return parents
+
+
+def _memory_kibibytes(folder: Path) -> int:
+    for name, field in (("smaps_rollup", "Pss"), ("status", "VmRSS")):
+        with contextlib.suppress(OSError):
+            found = re.search(rf"^{field}:\s+(\d+) kB", (folder / name).read_text(encoding="utf-8"), re.MULTILINE)
+            if found:
+                return int(found[1])
+    return 0
