@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import structlog
 
 from core.origin import Origin, OriginError
+from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
@@ -21,6 +22,9 @@ from wire.errors import TunnelFault
 from wire.reasons import Reason
 
 _log = structlog.get_logger("core.tunnel")
+
+MAX_UNANSWERED_CLOSES = 4096
+"""Slots beyond the session limit that may wait for the edge to answer a close."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +37,22 @@ class CoreLimits:
     max_sessions: int
 
 
-class OriginWatch:
-    """Remembers whether the game server answers, so that its absence is said once and not per player."""
+class Places:
+    """How many sessions a core may have, over all its tunnels."""
 
-    def __init__(self) -> None:
-        self._failures = 0
+    def __init__(self, limit: int) -> None:
+        self._free = limit
 
-    def failed(self, error: OriginError) -> None:
-        """Count a failed attempt; the first after a good one is worth a line."""
-        self._failures += 1
-        if self._failures == 1:
-            _log.error("origin_away", reason=error.reason.value, detail=str(error))
+    def take(self) -> bool:
+        """Take a place; False when there is none."""
+        if self._free == 0:
+            return False
+        self._free -= 1
+        return True
 
-    def worked(self) -> None:
-        """Count a good attempt; the first after failed ones is worth a line."""
-        if self._failures:
-            _log.info("origin_back", sessions_refused=self._failures)
-        self._failures = 0
+    def give_back(self) -> None:
+        """Give a place back."""
+        self._free += 1
 
 
 class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
@@ -61,6 +64,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         policy: EdgePolicy,
         origin: Origin,
         watch: OriginWatch,
+        places: Places,
         counters: Counters,
         limits: CoreLimits,
     ) -> None:
@@ -77,6 +81,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self._policy = policy
         self._origin = origin
         self._watch = watch
+        self._places = places
+        self._placed: set[int] = set()  # slots that hold a place: a link, or one on its way
         self._limits = limits
         self._send_window = hello.window_bytes
         self._last_slot = 0
@@ -115,7 +121,9 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         super().session_ended(session, reason)
         if not session.awaits_link and (task := self._connecting.pop(session.slot, None)) is not None:
             task.cancel()
-        if reason == Reason.EDGE_FRAME_LENGTH:
+        if session.slot not in self._connecting:
+            self._give_place_back(session.slot)
+        if reason == Reason.EDGE_FRAME_LENGTH and session.fault_text:
             _log.error("edge_fault", session=session.session_id.hex(), edge=self.edge_name, detail=session.fault_text)
 
     def report_frame_fault(self, session: Session, reason: str) -> None:
@@ -125,10 +133,12 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
     def _handle_open(self, message: tunnel_pb2.Open) -> None:
         if message.slot <= self._last_slot:
             raise TunnelFault(f"slot {message.slot} opened after slot {self._last_slot}")
+        if len(self.sessions) >= self._limits.max_sessions + MAX_UNANSWERED_CLOSES:
+            raise TunnelFault(f"{len(self.sessions)} slots in use: closes are not answered")
         if len(message.session_id) != 16:
             raise TunnelFault(f"session id of {len(message.session_id)} bytes where 16 belong")
-        client = _read_address(message.client_address, "client")
-        _read_address(message.listen_address, "listener")
+        client = _read_address(message.client_address, message.client_port, "client")
+        _read_address(message.listen_address, message.listen_port, "listener")
         self._last_slot = message.slot
         session = Session(
             self,
@@ -143,9 +153,10 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=str(client))
         if self.is_draining:
             session.end(Reason.CORE_DRAINING)
-        elif self.running_sessions > self._limits.max_sessions:
+        elif not self._places.take():
             session.end(Reason.SESSION_LIMIT)
         else:
+            self._placed.add(message.slot)
             name = f"origin-connect-{message.session_id.hex()}"
             self._connecting[message.slot] = asyncio.create_task(self._connect(session), name=name)
 
@@ -156,13 +167,23 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             self._watch.failed(error)
             self._connecting.pop(session.slot, None)
             session.connect_failed(error.reason)
+            self._give_place_back(session.slot)
             return
         self._connecting.pop(session.slot, None)
         self._watch.worked()
+        if session.reason:  # it ended meanwhile; the link only gets what was accepted for it
+            self._give_place_back(session.slot)
         session.connect(link)
 
+    def _give_place_back(self, slot: int) -> None:
+        if slot in self._placed:
+            self._placed.discard(slot)
+            self._places.give_back()
 
-def _read_address(packed: bytes, whose: str) -> IPv4Address | IPv6Address:
+
+def _read_address(packed: bytes, port: int, whose: str) -> IPv4Address | IPv6Address:
+    if not 1 <= port <= 65535:
+        raise TunnelFault(f"{whose} port {port}: 1 to 65535 are possible")
     if len(packed) not in (4, 16):
         raise TunnelFault(f"{whose} address of {len(packed)} bytes where 4 or 16 belong")
     return ip_address(packed)

@@ -13,6 +13,12 @@ from tunnel.socket_link import SocketLink
 from wire.errors import TidegateError
 from wire.reasons import Reason
 
+_REASONS = {
+    errno.ECONNREFUSED: Reason.ORIGIN_REFUSED,
+    errno.EMFILE: Reason.CORE_EXHAUSTED,  # our own fault, not the game server's
+    errno.ENFILE: Reason.CORE_EXHAUSTED,
+}
+
 
 class OriginError(TidegateError):
     """The game server could not be reached; ``reason`` is what the session ends with."""
@@ -52,8 +58,7 @@ class DirectOrigin:
         except TimeoutError as error:
             raise OriginError(Reason.ORIGIN_TIMEOUT, f"{place}: no answer in {self._timeout_seconds:g} s") from error
         except OSError as error:
-            refused = error.errno == errno.ECONNREFUSED
-            reason = Reason.ORIGIN_REFUSED if refused else Reason.ORIGIN_UNREACHABLE
+            reason = _REASONS.get(error.errno or 0, Reason.ORIGIN_UNREACHABLE)
             raise OriginError(reason, f"{place}: {error.strerror or error}") from error
         return link
 

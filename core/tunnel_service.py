@@ -4,13 +4,15 @@ The only module of the core that knows gRPC. Every refusal is a gRPC status with
 """
 
 import asyncio
+import time
 from typing import Any
 
 import grpc
 import structlog
 
-from core.core_tunnel import CoreLimits, CoreTunnel, OriginWatch
+from core.core_tunnel import CoreLimits, CoreTunnel, Places
 from core.origin import Origin
+from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.counters import Counters
 from tunnel.options import HELLO_TIMEOUT_SECONDS, MAX_NAME_BYTES, PROTOCOL_VERSION
@@ -60,7 +62,8 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self._policy = policy
         self._policy_message = encode_policy(policy)
         self._origin = origin
-        self._watch = OriginWatch()
+        self._watch = OriginWatch(time.monotonic)
+        self._places = Places(limits.max_sessions)
         self._limits = limits
 
     async def Attach(self, request_iterator: object, context: _Context) -> None:  # noqa: N802 - named by the contract
@@ -116,7 +119,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
 
     async def _serve(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
         counters = self._counters_of(hello.edge_name)
-        tunnel = CoreTunnel(hello, self._policy, self._origin, self._watch, counters, self._limits)
+        tunnel = CoreTunnel(hello, self._policy, self._origin, self._watch, self._places, counters, self._limits)
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(welcome=self._welcome), sequenced=False)
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message), sequenced=False)

@@ -42,11 +42,13 @@ class Edge:
             bind_socket(config.listen_host, config.listen_port, shared=config.shares_port),
             self.counters,
             self._pick,
+            self._notice,
             linger_seconds=config.linger_seconds,
             backlog=config.backlog,
         )
         self._client = TunnelClient(config.tunnel, self.counters, on_attached=self._attached, random=SystemRandom())
         self._attachments: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
+        self._last_policy: EdgePolicy | None = None  # for players who come while there is no core
         self._is_draining = False
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
@@ -91,7 +93,7 @@ class Edge:
         await tunnel.drain(self._config.drain_seconds, self._config.linger_seconds)
 
     def _attached(self, tunnel: EdgeTunnel) -> None:
-        self._listener.notices = dict(tunnel.policy.closing_notices)
+        self._last_policy = tunnel.policy
         self._attachments.put_nowait(tunnel)
 
     async def _open_when_attached(self) -> None:
@@ -100,6 +102,11 @@ class Edge:
             if not self._listener.is_open and not self._is_draining:
                 await self._listener.open()
                 self._ready.set_result(tunnel.policy)
+
+    def _notice(self, reason: Reason) -> bytes:
+        tunnel = self._client.tunnel
+        policy = tunnel.policy if tunnel is not None else self._last_policy
+        return policy.notice_for(reason) if policy is not None else b""
 
     def _pick(self) -> EdgeTunnel | Reason:
         tunnel = self._client.tunnel

@@ -16,7 +16,6 @@ from tunnel.policy import EdgePolicy, decode_policy
 from tunnel.session import Session
 from wire.chunks import MAX_SLOT
 from wire.errors import TunnelFault
-from wire.reasons import is_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +111,4 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
 
     def closing_notice(self, reason: str) -> bytes:
         """Return the game's notice for ``reason``, where the policy has one."""
-        return self.policy.closing_notices.get(reason, b"") if is_told(reason) else b""
+        return self.policy.notice_for(reason)

@@ -14,19 +14,23 @@ import structlog
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from tunnel.counters import Counters
 from tunnel.socket_link import SocketLink
-from wire.reasons import Reason, is_told
+from wire.reasons import Reason
 
 _log = structlog.get_logger("edge.listener")
 
 
 class Listener:
-    """One bound port. ``pick`` returns the tunnel for a new player, or the reason why there is none."""
+    """One bound port.
+
+    ``pick`` returns the tunnel for a new player, or the reason why there is none; ``notice`` what to tell then.
+    """
 
     def __init__(
         self,
         bound: socket.socket,
         counters: Counters,
         pick: Callable[[], EdgeTunnel | Reason],
+        notice: Callable[[Reason], bytes],
         *,
         linger_seconds: float,
         backlog: int,
@@ -35,10 +39,10 @@ class Listener:
         self.address = _socket_address(bound.getsockname())
         self._counters = counters
         self._pick = pick
+        self._notice = notice
         self._linger_seconds = linger_seconds
         self._backlog = backlog
         self._server: asyncio.Server | None = None
-        self.notices: dict[str, bytes] = {}  # the last policy's, for players who come while there is no core
 
     @property
     def is_open(self) -> bool:
@@ -48,6 +52,7 @@ class Listener:
     async def open(self) -> None:
         """Begin to accept; raises OSError when another process listens there by now."""
         if self._server is None:
+            self._bound.listen(self._backlog)  # by hand, because uvloop does not say when this fails
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(self._accept, sock=self._bound, backlog=self._backlog)
 
@@ -67,7 +72,7 @@ class Listener:
         if isinstance(picked, Reason):
             self._counters.sessions_refused[picked.value] += 1
             _log.debug("player_refused", client=transport.get_extra_info("peername"), reason=picked.value)
-            notice = self.notices.get(picked, b"") if is_told(picked) else b""
+            notice = self._notice(picked)
             if notice:
                 link.send(notice)
             link.close(linger=bool(notice))

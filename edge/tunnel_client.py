@@ -26,6 +26,9 @@ from wire.reasons import Reason
 
 _log = structlog.get_logger("edge.tunnel")
 
+STEADY_SECONDS = 5.0
+"""An attachment that lasted this long was a good one: the next break is met with short waits again."""
+
 _Call = Any  # grpc.aio.StreamStreamCall; its stubs do not follow the reader and writer form
 
 
@@ -58,18 +61,22 @@ class TunnelClient:
         self._on_attached = on_attached
         self._backoff = Backoff(random)
         self._is_away = False
-        self._last_complaint = ""
         self.tunnel: EdgeTunnel | None = None  # the attached one; None while there is none
 
     async def run(self) -> None:
         """Attach, serve, and attach again, until cancelled."""
         while True:
+            began = asyncio.get_running_loop().time()
             try:
                 await self._attach_once()
-            except (grpc.RpcError, TunnelFault, TimeoutError) as error:
+            except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
+                self._complain(_describe(error))
+            except (TunnelFault, TimeoutError, asyncio.InvalidStateError) as error:
                 self._complain(_describe(error))
             else:
                 self._complain("the core ended the attachment")
+            if asyncio.get_running_loop().time() - began > STEADY_SECONDS:
+                self._backoff.reset()
             await asyncio.sleep(self._backoff.next_seconds())
 
     async def finish(self) -> None:
@@ -78,12 +85,10 @@ class TunnelClient:
             await self.tunnel.queue.drained()
 
     def _complain(self, reason: str) -> None:
-        """Say that the core is away, once per reason; only a change is worth a line."""
-        if not self._is_away or reason != self._last_complaint:
-            level = _log.warning if not self._is_away else _log.info
-            level("core_away", core=self._settings.core, reason=reason, action="trying again until it is back")
+        """Say that the core is away: once, however many attempts and reasons follow."""
+        level = _log.debug if self._is_away else _log.warning
+        level("core_away", core=self._settings.core, reason=reason, action="trying again until it is back")
         self._is_away = True
-        self._last_complaint = reason
 
     async def _attach_once(self) -> None:
         settings = self._settings
@@ -130,7 +135,6 @@ class TunnelClient:
         self.tunnel = tunnel
         _log.info("core_attached", core=self._settings.core, name=tunnel.core_name, game=tunnel.policy.game)
         self._is_away = False
-        self._backoff.reset()
         self._on_attached(tunnel)
         try:
             async with tunnel.queue.writing(call.write, "edge-tunnel-writer"):

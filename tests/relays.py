@@ -70,7 +70,9 @@ def core_config(
     )
 
 
-def edge_config(core_port: int, *, max_sessions: int = 100, name: str = "edge-1") -> EdgeConfig:
+def edge_config(
+    core_port: int, *, max_sessions: int = 100, name: str = "edge-1", half_close_seconds: float = 30.0
+) -> EdgeConfig:
     return EdgeConfig(
         listen_host=LOOPBACK,
         listen_port=0,
@@ -81,7 +83,7 @@ def edge_config(core_port: int, *, max_sessions: int = 100, name: str = "edge-1"
             software_version="0",
             window_bytes=WINDOW_BYTES,
             flush_window_seconds=0.001,
-            half_close_seconds=30.0,
+            half_close_seconds=half_close_seconds,
         ),
         max_sessions=max_sessions,
         shares_port=False,
@@ -127,7 +129,7 @@ async def running_relay(
     config = core_config(origin_port, max_sessions=core_max_sessions, half_close_seconds=half_close_seconds)
     async with (
         running_core(config, load_pack(game, framing)) as core,
-        running_edge(edge_config(core.port, max_sessions=max_sessions)) as edge,
+        running_edge(edge_config(core.port, max_sessions=max_sessions, half_close_seconds=half_close_seconds)) as edge,
     ):
         await edge.wait_ready()
         yield Relay(edge, core)

@@ -4,12 +4,26 @@ import asyncio
 import contextlib
 import struct
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from tests.relays import LOOPBACK, WINDOW_BYTES, Relay, Streams, echo, free_port, running_origin, running_relay
+from edge.edge import Edge
+from edge.listener import bind_socket
+from tests.relays import (
+    LOOPBACK,
+    WINDOW_BYTES,
+    Relay,
+    Streams,
+    echo,
+    edge_config,
+    free_port,
+    running_edge,
+    running_origin,
+    running_relay,
+)
 from tunnel.end import TunnelEnd
 from wire.reasons import Reason, explain
 
@@ -223,6 +237,64 @@ async def test_a_half_closed_session_without_progress_is_given_up() -> None:
         await close((reader, writer))
         await relay.settle()
         assert reasons(relay)[1] == {Reason.HALF_CLOSE_TIMEOUT: 1}
+
+
+async def test_a_notice_for_a_player_who_was_sent_the_end_is_dropped_and_the_edge_lives_on() -> None:
+    """The game server ends its direction and says no more; the session is given up, and there is no way to say why."""
+
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if b"end" in await reader.read(100):
+            writer.write_eof()
+            await asyncio.Event().wait()
+        writer.write(FRAME)
+
+    async with running_origin(end) as port, running_relay("echo", port, half_close_seconds=0.0) as relay:
+        streams = await relay.connect()
+        streams[1].write(b"\x00\x05end")
+        assert await streams[0].read() == b""
+        await relay.settle()
+        await close(streams)
+        assert sum(reasons(relay)[0].values()) == 1
+        again = await relay.connect()
+        again[1].write(FRAME)
+        assert await again[0].readexactly(5) == FRAME
+        await close(again)
+        await relay.settle()
+
+
+async def test_the_cores_limit_holds_over_all_its_edges() -> None:
+    config = edge_config(0, name="edge-2")
+    async with running_origin(echo) as port, running_relay("echo", port, core_max_sessions=1) as relay:
+        tunnel = replace(config.tunnel, core=f"{LOOPBACK}:{relay.core.port}")
+        async with running_edge(replace(config, tunnel=tunnel)) as second:
+            await second.wait_ready()
+            first = await relay.connect()
+            first[1].write(FRAME)
+            assert await first[0].readexactly(5) == FRAME
+            refused = await asyncio.open_connection(second.address.host, second.address.port)
+            assert explain(Reason.SESSION_LIMIT).encode() in await refused[0].read()
+            await close(refused)
+            await close(first)
+            await relay.settle()
+            free = await asyncio.open_connection(second.address.host, second.address.port)
+            free[1].write(FRAME)
+            assert await free[0].readexactly(5) == FRAME
+            await close(free)
+            assert second.tunnel is not None
+            await second.tunnel.quiet.wait()
+
+
+async def test_two_edges_on_one_port_cannot_both_be_ready() -> None:
+    async with running_origin(echo) as port, running_relay("echo", port) as relay:
+        config = edge_config(relay.core.port)
+        with contextlib.ExitStack() as stack:
+            waiting = bind_socket(LOOPBACK, 0, shared=False)
+            stack.callback(waiting.close)
+            other = Edge(replace(config, listen_port=waiting.getsockname()[1]))  # bound beside, as neither listens
+            waiting.listen(1)
+            with pytest.raises(ExceptionGroup) as raised:
+                await other.run()
+            assert raised.group_contains(OSError, match="Address already in use")
 
 
 async def test_sessions_are_told_when_the_edge_drains() -> None:

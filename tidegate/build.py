@@ -1,5 +1,9 @@
 """Builds relays from settings: the one place that knows both."""
 
+import resource
+
+import structlog
+
 from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
 from edge.edge import Edge, EdgeConfig
@@ -9,6 +13,12 @@ from games.registry import load_pack
 from tidegate import __version__
 from tidegate.errors import StartError
 from tidegate.settings import Settings
+from tidegate.settings_models import SECTIONS
+
+_log = structlog.get_logger("tidegate")
+
+RESERVED_FILES = 64
+"""What a relay needs besides its sessions: the port, the tunnels, logs, libraries."""
 
 LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 """Where the core listens when it shares a process with its edge."""
@@ -30,7 +40,7 @@ def make_edge(settings: Settings, core: Address) -> Edge:
         listen_host=ours.listen.host,
         listen_port=ours.listen.port,
         tunnel=tunnel,
-        max_sessions=_share(ours.max_sessions, ours.workers),
+        max_sessions=_within_file_limit("edge", _share(ours.max_sessions, ours.workers)),
         shares_port=ours.workers > 1,
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
@@ -49,7 +59,7 @@ def make_core(settings: Settings, listen: Address) -> Core:
         window_bytes=ours.window_bytes,
         flush_window_seconds=ours.flush_window_milliseconds / 1000,
         half_close_seconds=ours.half_close_seconds,
-        max_sessions=_share(ours.max_sessions, ours.workers),
+        max_sessions=_within_file_limit("core", _share(ours.max_sessions, ours.workers)),
     )
     pack = load_pack(settings.game.name, settings.game.framing)
     config = CoreConfig(
@@ -81,6 +91,16 @@ async def start_core(core: Core, listen: Address) -> None:
 def _share(total: int, workers: int) -> int:
     """Return one worker's part of a limit, so that all workers together stay within it."""
     return max(1, total // workers)
+
+
+def _within_file_limit(relay: str, max_sessions: int) -> int:
+    """Return how many sessions fit into the files this process may open; says so when they are fewer than wanted."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES
+    if limit == resource.RLIM_INFINITY - RESERVED_FILES or max_sessions <= limit:
+        return max_sessions
+    if max_sessions != SECTIONS[relay].model_fields["max_sessions"].default:  # nobody asked for the default
+        _log.warning("max_sessions_lowered", relay=relay, wanted=max_sessions, possible=limit, why="open files limit")
+    return max(1, limit)
 
 
 def _cannot_listen(address: Address, error: OSError, key: str) -> str:

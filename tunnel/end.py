@@ -6,18 +6,22 @@ contract raises TunnelFault, and whoever reads the stream ends it with that text
 
 import asyncio
 import contextlib
+import re
 from typing import Generic
 
 import structlog
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
+from tunnel.options import MAX_BATCH_BYTES
 from tunnel.outbox import Message, Outbox
 from tunnel.owner import Side
 from tunnel.session import Session, deliver_chunks
 from wire.errors import TunnelFault
 from wire.reasons import MAX_REASON_BYTES, Reason
 from wire.sequence import Sequence
+
+_REASON = re.compile(rf"[a-z0-9_]{{1,{MAX_REASON_BYTES}}}")
 
 _log = structlog.get_logger("tunnel")
 
@@ -65,11 +69,14 @@ class TunnelEnd(Generic[Message]):
     def handle_batch(self, batch: tunnel_pb2.Batch) -> None:
         """Hand the chunks of a batch to their sessions; raises TunnelFault."""
         self.counters.batches_received += 1
+        if not 1 <= len(batch.chunks) <= MAX_BATCH_BYTES:
+            raise TunnelFault(f"batch of {len(batch.chunks)} bytes: 1 to {MAX_BATCH_BYTES} are allowed")
+        self.queue.check()
         deliver_chunks(batch.chunks, self.sessions)
 
     def handle_close(self, close: tunnel_pb2.Close) -> None:
         """The other end has done with a slot; raises TunnelFault."""
-        if not 1 <= len(close.reason) <= MAX_REASON_BYTES or not close.reason.isascii():
+        if not _REASON.fullmatch(close.reason):
             raise TunnelFault(f"close of slot {close.slot} without a proper reason code")
         self._session(close.slot, "close").tunnel_close(close.reason)
 
@@ -133,7 +140,7 @@ class TunnelEnd(Generic[Message]):
         """Count a session whose link is over."""
         self._running -= 1
         self.counters.count_closed(reason)
-        if reason == self.side.frame_length:
+        if reason == self.side.frame_length and session.fault_text:  # not where the other end only claims it
             self.report_frame_fault(session, reason)
         else:
             _log.debug("session_closed", session=session.session_id.hex(), reason=reason)

@@ -31,6 +31,8 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # A connection of its own per attempt: the shared pool would hand a failed one's back-off to the next.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 0),
+    # A proxy of the environment is for the web; gRPC would send even loopback through it.
+    ("grpc.enable_http_proxy", 0),
 )
 
 

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from wire.chunks import ChunkBuffer
+from wire.errors import TunnelFault
 from wire.sequence import Sequence
 
 SEAL_BYTES = 128 * 1024
@@ -21,6 +22,12 @@ SEAL_BYTES = 128 * 1024
 
 HIGH_WATER_BYTES = 4 << 20
 """With more than this waiting, sessions that read more are told to pause: the tunnel itself is the narrow place."""
+
+LIMIT_BYTES = 32 << 20
+"""More than this waits only for a peer that does not read at all: the attachment is given up."""
+
+CONTROL_BYTES = 128
+"""What a control message counts for: about what it costs in memory."""
 
 LOW_WATER_BYTES = 1 << 20
 """At this the paused sessions go on."""
@@ -56,7 +63,7 @@ class Outbox(Generic[Message]):
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._waiting: list[Pausable] = []
+        self._waiting: dict[Pausable, None] = {}  # in order, and each once
         self._last_flush_seconds = 0.0
 
     @property
@@ -64,15 +71,21 @@ class Outbox(Generic[Message]):
         """Payload waiting to be written."""
         return self.buffer.sealed_bytes + self.buffer.size_bytes
 
+    def check(self) -> None:
+        """Raise TunnelFault when the peer takes nothing and everything piles up here."""
+        if self.pending_bytes > LIMIT_BYTES:
+            raise TunnelFault(f"the other end does not read: {self.pending_bytes} bytes are waiting for it")
+
     def wait_for_relief(self, who: Pausable) -> None:
         """Remember a session that paused because of congestion; it is told once when there is room."""
-        self._waiting.append(who)
+        self._waiting[who] = None
 
     def add(self, message: Message, *, sequenced: bool = True) -> None:
         """Queue a control message behind everything queued so far."""
         self._seal()
         if sequenced:
             message.sequence = self._sequence.next()
+        self.buffer.sealed_bytes += CONTROL_BYTES
         self._sealed.append(message)
         self._wake()
 
@@ -106,6 +119,8 @@ class Outbox(Generic[Message]):
                 if message.HasField("batch"):
                     self.buffer.sealed_bytes -= len(message.batch.chunks)
                     self._counters.batches_sent += 1
+                else:
+                    self.buffer.sealed_bytes -= CONTROL_BYTES
                 message.acknowledged = self._sequence.received
                 await write(message)
                 self._relieve()
@@ -130,6 +145,6 @@ class Outbox(Generic[Message]):
 
     def _relieve(self) -> None:
         if self._waiting and self.pending_bytes <= LOW_WATER_BYTES:
-            waiting, self._waiting = self._waiting, []
+            waiting, self._waiting = self._waiting, {}
             for each in waiting:
                 each.tunnel_relieved()

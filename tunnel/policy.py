@@ -13,7 +13,7 @@ from protos.tidegate.policy.v1 import policy_pb2
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from wire.errors import LayoutError, TunnelFault
 from wire.layout import FrameLayout
-from wire.reasons import MAX_REASON_BYTES
+from wire.reasons import MAX_REASON_BYTES, is_told
 
 POLICY_VERSION = 1
 MAX_POLICY_BYTES = 256 * 1024
@@ -30,6 +30,10 @@ class EdgePolicy:
     serverbound: FrameLayout
     clientbound: FrameLayout
     closing_notices: Mapping[str, bytes] = field(default_factory=dict)
+
+    def notice_for(self, reason: str) -> bytes:
+        """Return the frames that tell a player why the session ends; nothing where there is nothing to tell."""
+        return self.closing_notices.get(reason, b"") if is_told(reason) else b""
 
 
 def encode_policy(policy: EdgePolicy) -> tunnel_pb2.Policy:

@@ -21,7 +21,8 @@ cdef class Session:
     cdef object _link
     cdef bytes _pending
     cdef bint _is_split
-    cdef bytes _unsent
+    cdef bytearray _unsent
+    cdef long long _delivered
     cdef Py_ssize_t _untaken
     cdef bint _writable
     cdef bint _link_ended

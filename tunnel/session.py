@@ -33,6 +33,7 @@ class Session:
         "_close_received",
         "_close_sent",
         "_counters",
+        "_delivered",
         "_end_received",
         "_end_sent",
         "_ended_first",
@@ -79,7 +80,8 @@ class Session:
         self._link: Link | None = None
         self._pending = b""  # accepted from the link, waiting for credit: at most one read
         self._is_split = False  # a frame went out in two parts, so frame boundaries are not known any more
-        self._unsent = b""  # from the tunnel, waiting for the link to open: at most the window
+        self._unsent = bytearray()  # from the tunnel, waiting for the link to open: at most the window
+        self._delivered = 0  # bytes that ever came from the tunnel
         self._untaken = 0  # of the window, held by a link that is full or not open
         self._writable = True
         self._link_ended = False
@@ -92,7 +94,7 @@ class Session:
     @property
     def progress(self) -> tuple[int, int, int]:
         """A value that changes whenever the session moves, so that a wait can tell slow from stuck."""
-        return self._scanner.frames, self._send.available, self._receive.outstanding
+        return self._scanner.frames, self._delivered, len(self._pending)
 
     @property
     def held_bytes(self) -> int:
@@ -113,8 +115,8 @@ class Session:
     def connect(self, link: Link) -> None:
         """Give the session its open link; what the tunnel brought meanwhile goes out first."""
         if self._unsent:
-            link.send(self._unsent)
-            self._unsent = b""
+            link.send(bytes(self._unsent))
+            self._unsent.clear()
         if self.reason:
             link.close(linger=False)
             return
@@ -122,11 +124,14 @@ class Session:
         self.link_writable(writable=self._writable)
         if self._end_received:
             link.send_end()
+        if self._buffer.is_congested():
+            link.pause()
+            self._owner.wait_for_relief(self)
 
     def connect_failed(self, reason: str) -> None:
         """The link could not be opened, for ``reason``."""
         self._counters.bytes_discarded += len(self._unsent)
-        self._unsent = b""
+        self._unsent.clear()
         self.end(reason)
 
     # What the link tells.
@@ -163,7 +168,8 @@ class Session:
     def link_lost(self, error: Exception | None) -> None:
         """The link is gone, and this side is over."""
         self._link = None
-        self.end(self._owner.side.closed if error is None else self._owner.side.lost)
+        in_order = error is None or self._link_ended  # a reset after its end only says that nobody listens any more
+        self.end(self._owner.side.closed if in_order else self._owner.side.lost)
 
     # What the tunnel tells.
 
@@ -173,6 +179,7 @@ class Session:
             raise TunnelFault(f"bytes for slot {self.slot} after its end")
         size = len(data)
         self._receive.receive(size)
+        self._delivered += size
         if self.reason:
             self._counters.bytes_discarded += size
             return

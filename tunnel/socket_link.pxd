@@ -6,6 +6,7 @@ cdef class SocketLink:
     cdef object _timer
     cdef bint _paused
     cdef bint _closing
+    cdef bint _has_ended
 
     cpdef data_received(self, bytes data)
     cpdef send(self, bytes data)

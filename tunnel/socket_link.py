@@ -8,6 +8,8 @@ closing socket may take to get rid of its last bytes.
 """
 
 import asyncio
+import contextlib
+import socket
 from typing import cast
 
 from tunnel.link import LinkEvents
@@ -17,11 +19,15 @@ SEND_BUFFER_HIGH_BYTES = 32 * 1024
 
 SEND_BUFFER_LOW_BYTES = 8 * 1024
 
+KEEPALIVE_IDLE_SECONDS = 60
+KEEPALIVE_INTERVAL_SECONDS = 15
+KEEPALIVE_PROBES = 4
+
 
 class SocketLink:
     """One TCP connection as a link; subclass and set ``events`` in ``connection_made``."""
 
-    __slots__ = ("_closing", "_linger_seconds", "_paused", "_timer", "events", "transport")
+    __slots__ = ("_closing", "_has_ended", "_linger_seconds", "_paused", "_timer", "events", "transport")
 
     def __init__(self, linger_seconds: float) -> None:
         self.transport: asyncio.Transport | None = None
@@ -30,6 +36,7 @@ class SocketLink:
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._closing = False
+        self._has_ended = False
 
     # What the loop calls.
 
@@ -37,6 +44,7 @@ class SocketLink:
         """Keep the transport; called by the loop."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=SEND_BUFFER_HIGH_BYTES, low=SEND_BUFFER_LOW_BYTES)
+        _find_the_dead(self.transport)
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; called by the loop."""
@@ -73,13 +81,16 @@ class SocketLink:
     # What the session calls.
 
     def send(self, data: bytes) -> None:
-        """Queue bytes."""
-        if self.transport is not None:
+        """Queue bytes; after FIN there is no way to send any, so they are dropped."""
+        if self.transport is not None and not self._has_ended:
             self.transport.write(data)
 
     def send_end(self) -> None:
         """Send FIN after what was queued."""
-        if self.transport is not None and not self.transport.is_closing() and self.transport.can_write_eof():
+        if self.transport is None or self._has_ended or self.transport.is_closing():
+            return
+        self._has_ended = True
+        with contextlib.suppress(OSError):  # already reset by the other side: that is told by itself
             self.transport.write_eof()
 
     def pause(self) -> None:
@@ -113,3 +124,15 @@ class SocketLink:
         self._closing = True
         if self.transport is not None:
             self.transport.abort()
+
+
+def _find_the_dead(transport: asyncio.Transport) -> None:
+    """Have the system ask a silent other side now and then: one that vanished is found in about two minutes."""
+    found = transport.get_extra_info("socket")
+    if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    with contextlib.suppress(OSError):  # gone already
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)

@@ -9,7 +9,8 @@ from wire.errors import LayoutError, TunnelFault
 
 DEFAULT_WINDOW_BYTES = 256 * 1024
 MIN_WINDOW_BYTES = 16 * 1024
-MAX_WINDOW_BYTES = 16 * 1024 * 1024
+MAX_WINDOW_BYTES = 512 * 1024
+"""What one chunk can carry at once, and a batch beside what is in it already."""
 
 
 def check_window(window_bytes: int) -> int:

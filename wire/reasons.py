@@ -22,6 +22,7 @@ class Reason(StrEnum):
     EDGE_DRAINING = "edge_draining"
     EDGE_FRAME_LENGTH = "edge_frame_length"
     CORE_DRAINING = "core_draining"
+    CORE_EXHAUSTED = "core_exhausted"
     DRAIN_DEADLINE = "drain_deadline"
     NO_CORE = "no_core"
     TUNNEL_LOST = "tunnel_lost"
@@ -42,6 +43,7 @@ _SENTENCES = {
     Reason.EDGE_DRAINING: "This entry point is being taken out of service. Please connect again.",
     Reason.EDGE_FRAME_LENGTH: "The edge let a frame pass whose length the game does not allow.",
     Reason.CORE_DRAINING: "The relay is being taken out of service. Please connect again.",
+    Reason.CORE_EXHAUSTED: "The relay has no room for another connection. Please try again in a minute.",
     Reason.DRAIN_DEADLINE: "The relay was taken out of service. Please connect again.",
     Reason.NO_CORE: "The game cannot be reached at the moment. Please try again in a minute.",
     Reason.TUNNEL_LOST: "The way to the game server broke. Please connect again.",

@@ -8,12 +8,13 @@ from typing import Any
 
 import grpc
 import pytest
+from structlog.testing import capture_logs
 
 from core.core import Core
 from games.registry import load_pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tests.relays import LOOPBACK, WINDOW_BYTES, core_config, echo, running_core, running_origin
-from tunnel.options import PROTOCOL_VERSION
+from tunnel.options import MAX_BATCH_BYTES, PROTOCOL_VERSION
 from tunnel.policy import decode_policy
 from wire.chunks import ChunkKind, append_chunk
 
@@ -161,6 +162,9 @@ DATA = batch(1, ChunkKind.DATA, b"\x00\x03a")
         ([Request(sequence=1, open=opening(0))], "slot 0 opened after slot 0"),
         ([Request(sequence=1, open=opening(session_id=b"x"))], "session id of 1 bytes"),
         ([Request(sequence=1, open=opening(client_address=b"x"))], "client address of 1 bytes"),
+        ([Request(sequence=1, open=opening(listen_port=0))], "listener port 0"),
+        ([Request(sequence=1, batch=tunnel_pb2.Batch())], "batch of 0 bytes"),
+        ([Request(sequence=1, batch=tunnel_pb2.Batch(chunks=bytes(MAX_BATCH_BYTES + 1)))], "are allowed"),
         ([Request(sequence=1, open=opening()), Request(sequence=2, open=opening())], "slot 1 opened after slot 1"),
         (
             [Request(sequence=1, open=opening()), Request(sequence=2, credit=tunnel_pb2.Credit(slot=1, bytes=1))],
@@ -168,6 +172,10 @@ DATA = batch(1, ChunkKind.DATA, b"\x00\x03a")
         ),
         (
             [Request(sequence=1, open=opening()), Request(sequence=2, close=tunnel_pb2.Close(slot=1, reason=""))],
+            "without a proper reason",
+        ),
+        (
+            [Request(sequence=1, open=opening()), Request(sequence=2, close=tunnel_pb2.Close(slot=1, reason="a\n"))],
             "without a proper reason",
         ),
         (
@@ -201,6 +209,16 @@ async def test_a_broken_contract_ends_the_tunnel_with_its_reason(
         await bystander.write(Request(sequence=1, open=opening()))
         await bystander.write(Request(sequence=2, batch=DATA))
         assert (await bystander.read()).WhichOneof("message") == "batch"
+
+
+async def test_an_edge_cannot_have_others_accused(core: Core) -> None:
+    with capture_logs() as logs:
+        async with attached(core) as call:
+            await call.write(Request(sequence=1, open=opening()))
+            await call.write(Request(sequence=2, close=tunnel_pb2.Close(slot=1, reason="origin_frame_length")))
+            while (await call.read()).WhichOneof("message") != "close":
+                pass
+    assert not [log for log in logs if log["log_level"] == "error"]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
-from tunnel.outbox import HIGH_WATER_BYTES, SEAL_BYTES, Outbox
+from tunnel.outbox import CONTROL_BYTES, HIGH_WATER_BYTES, LIMIT_BYTES, SEAL_BYTES, Outbox
 from wire.chunks import ChunkKind, unpack_chunks
+from wire.errors import TunnelFault
 from wire.sequence import Sequence
 
 LONG_SECONDS = 3600.0
@@ -104,6 +107,15 @@ async def test_pressure_is_told_and_taken_back() -> None:
         await outbox.drained()
     assert waiting.told == 1
     assert outbox.pending_bytes == 0
+
+
+async def test_a_peer_that_takes_nothing_at_all_is_given_up() -> None:
+    outbox = make_outbox()
+    outbox.check()
+    for _ in range(LIMIT_BYTES // CONTROL_BYTES + 1):
+        outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
+    with pytest.raises(TunnelFault, match="does not read"):
+        outbox.check()
 
 
 async def test_messages_acknowledge_what_was_received_when_they_leave() -> None:

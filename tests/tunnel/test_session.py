@@ -197,6 +197,34 @@ def test_what_arrives_after_our_close_is_discarded_and_counted() -> None:
     assert end.counters.bytes_discarded == 8
 
 
+def test_progress_is_seen_even_when_the_window_is_full_each_time() -> None:
+    end = FakeEnd(EDGE_SIDE)
+    session, link = make(end)
+    seen = set()
+    for _ in range(5):
+        session.tunnel_data(bytes(WINDOW))
+        link.read_all()
+        seen.add(session.progress)
+    assert len(seen) == 5
+
+
+def test_a_reset_after_the_end_is_no_loss() -> None:
+    end = FakeEnd(CORE_SIDE)
+    session, _ = make(end)
+    session.link_end()
+    session.link_lost(ConnectionResetError())
+    assert end.ended == [(1, Reason.ORIGIN_CLOSED)]
+
+
+def test_a_link_that_opens_into_congestion_waits() -> None:
+    end = FakeEnd(EDGE_SIDE)
+    session, link = make(end, connected=False)
+    end.buffer.congested_bytes = -1
+    session.connect(link)
+    assert link.is_paused
+    assert end.relief == [session]
+
+
 def test_congestion_pauses_the_link_until_relief() -> None:
     end = FakeEnd(EDGE_SIDE)
     session, link = make(end)
