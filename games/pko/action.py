@@ -18,7 +18,8 @@ centimetres; those in paths are raw structs, so little-endian, the others big-en
 from enum import IntEnum
 from typing import Annotated
 
-from games.fields import I16, I32, I32LE, U8, U16, U32, Int, Packed, Rest, Unless, When
+from games.composites import Packed, Unless, When
+from games.fields import I16, I32, I32LE, U8, U16, U32, Int, Rest
 from games.packet import Direction, Packet, Record, Tag, packet, record
 from games.pko.bounds import MAX_PATH_POINTS
 

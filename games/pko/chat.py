@@ -27,7 +27,8 @@ opcode  way  class           body
 
 from typing import Annotated
 
-from games.fields import U32, Struct, Tail
+from games.composites import Struct, Tail
+from games.fields import U32
 from games.packet import Direction, Packet, Record, packet, record
 from games.pko.bounds import AnyName, CharacterName, ChatText, NoticeText, OperatorText
 

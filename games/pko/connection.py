@@ -33,7 +33,8 @@ Pins, registration and the key exchange stand in `games.pko.account`.
 
 from typing import Annotated
 
-from games.fields import I32, U8, U16, U32, Int, Repeat, Rest, Sequence, String, Struct, Tail, When
+from games.composites import Repeat, Struct, Tail, When
+from games.fields import I32, U8, U16, U32, Int, Rest, Sequence, String
 from games.packet import Direction, Packet, Record, Tag, packet, record
 from games.pko.bounds import (
     Account,

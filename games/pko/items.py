@@ -34,7 +34,8 @@ opcode  class             body
 
 from typing import Annotated
 
-from games.fields import U8, U16, U32, Array, Int, Repeat, Struct, Tail
+from games.composites import Array, Repeat, Struct, Tail
+from games.fields import U8, U16, U32, Int
 from games.packet import Direction, Packet, Record, Tag, packet, record
 from games.pko.bounds import Pin
 

@@ -28,7 +28,8 @@ opcode  class            body
 
 from typing import Annotated
 
-from games.fields import U8, U16, U32, Array, Int, Rest
+from games.composites import Array
+from games.fields import U8, U16, U32, Int, Rest
 from games.packet import Direction, Packet, Tag, packet
 from games.pko.bounds import AnyName
 

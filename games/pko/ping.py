@@ -16,7 +16,8 @@ opcode     way  class               body
 
 from typing import Annotated
 
-from games.fields import Array, Int, Rest
+from games.composites import Array
+from games.fields import Int, Rest
 from games.packet import Direction, Packet, packet
 from games.pko.styles import CLASSIC, TG
 

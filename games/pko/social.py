@@ -33,7 +33,8 @@ opcode          class                                body
 
 from typing import Annotated
 
-from games.fields import U8, U16, U32, Int, Repeat, String
+from games.composites import Repeat
+from games.fields import U8, U16, U32, Int, String
 from games.packet import Direction, Packet, packet
 from games.pko.bounds import CharacterName, ChatText
 

@@ -29,7 +29,8 @@ opcode  class          body
 
 from typing import Annotated
 
-from games.fields import U8, U16, U32, Int, Repeat, Struct
+from games.composites import Repeat, Struct
+from games.fields import U8, U16, U32, Int
 from games.packet import Direction, Packet, Record, packet, record
 from games.pko.bounds import AnyName, Pin
 

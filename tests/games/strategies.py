@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from games import fields
+from games import composites, fields
 from games.packet import Record
 
 LONGEST_BYTES = 200
@@ -30,11 +30,11 @@ def packets_of(draw: st.DrawFn, cls: type[R]) -> R:
 def _value(field: fields.Field, earlier: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Return the strategy of a field whose presence may hang on those before it."""
     match field:
-        case fields.When(name, values, inner):
+        case composites.When(name, values, inner):
             return _plain(inner) if earlier[name] in values else st.none()
-        case fields.Unless(name, values, inner):
+        case composites.Unless(name, values, inner):
             return st.none() if earlier[name] in values else _plain(inner)
-        case fields.Tail(inner):
+        case composites.Tail(inner):
             return st.none() | _plain(inner)
         case _:
             return _plain(field)
@@ -63,13 +63,13 @@ def _plain(field: fields.Field) -> st.SearchStrategy[Any]:
 
 def _compound(field: fields.Field) -> st.SearchStrategy[Any]:
     match field:
-        case fields.Struct(record):
+        case composites.Struct(record):
             return packets_of(record)
-        case fields.Repeat(count, item):
+        case composites.Repeat(count, item):
             return _items(_plain(item), count.lowest, count.highest)
-        case fields.Array(count, item):
+        case composites.Array(count, item):
             return _items(_plain(item), count, count)
-        case fields.Packed(record, low, high):
+        case composites.Packed(record, low, high):
             return _items(packets_of(record), low, high)
         case _:
             raise NotImplementedError(f"no strategy for fields of type {type(field).__name__}")

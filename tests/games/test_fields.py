@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from games import fields
+from games import composites, fields
 from games.fields import Field, Reader
 from games.packet import Record, record
 from wire.errors import EncodeError, PacketFault
@@ -45,11 +45,11 @@ ROWS: list[tuple[Field, Any, bytes]] = [
     (fields.String(3), b"abc", b"\0\x04abc\0"),
     (fields.String(3), b"", b"\0\x01\0"),
     (fields.Raw(2), b"ab", b"ab"),
-    (fields.Struct(Pair), ONE, b"\x01\0\x02"),
-    (fields.Repeat(fields.Int(1), fields.Struct(Pair)), (ONE, TWO), b"\x02\x01\0\x02\x03\0\x04"),
-    (fields.Repeat(fields.Int(2), fields.Int(1)), (), b"\0\0"),
-    (fields.Array(2, fields.Int(1)), (1, 2), b"\x01\x02"),
-    (fields.Packed(Pair, 1, 2), (ONE, TWO), b"\0\x06\x01\0\x02\x03\0\x04"),
+    (composites.Struct(Pair), ONE, b"\x01\0\x02"),
+    (composites.Repeat(fields.Int(1), composites.Struct(Pair)), (ONE, TWO), b"\x02\x01\0\x02\x03\0\x04"),
+    (composites.Repeat(fields.Int(2), fields.Int(1)), (), b"\0\0"),
+    (composites.Array(2, fields.Int(1)), (1, 2), b"\x01\x02"),
+    (composites.Packed(Pair, 1, 2), (ONE, TWO), b"\0\x06\x01\0\x02\x03\0\x04"),
 ]
 
 
@@ -83,9 +83,9 @@ def test_row(field: Field, value: Any, raw: bytes) -> None:
         (fields.String(3, low_bytes=1), b"\0\x01\0"),
         (fields.String(3), b"\0\x03abc"),
         (fields.Rest(2), b"abc"),
-        (fields.Packed(Pair, 1, 2), b"\0\0"),
-        (fields.Packed(Pair, 1, 2), b"\0\x04abcd"),
-        (fields.Packed(Pair, 1, 2), b"\0\x09abcabcabc"),
+        (composites.Packed(Pair, 1, 2), b"\0\0"),
+        (composites.Packed(Pair, 1, 2), b"\0\x04abcd"),
+        (composites.Packed(Pair, 1, 2), b"\0\x09abcabcabc"),
     ],
     ids=repr,
 )
@@ -108,10 +108,10 @@ def test_bytes_that_break_a_bound(field: Field, raw: bytes) -> None:
         (fields.String(3, low_bytes=1), b""),
         (fields.Raw(2), b"a"),
         (fields.Rest(2), b"abc"),
-        (fields.Repeat(fields.Int(1, high=1), fields.Int(1)), (1, 2)),
-        (fields.Array(2, fields.Int(1)), (1,)),
-        (fields.Packed(Pair, 1, 2), ()),
-        (fields.Packed(Pair, 1, 2), (ONE, ONE, ONE)),
+        (composites.Repeat(fields.Int(1, high=1), fields.Int(1)), (1, 2)),
+        (composites.Array(2, fields.Int(1)), (1,)),
+        (composites.Packed(Pair, 1, 2), ()),
+        (composites.Packed(Pair, 1, 2), (ONE, ONE, ONE)),
     ],
     ids=repr,
 )
@@ -136,7 +136,7 @@ class NeverRead:
 
 def test_a_count_that_cannot_fit_is_refused_before_any_item() -> None:
     with pytest.raises(PacketFault, match="255 items cannot fit in the 2 bytes"):
-        fields.Repeat(fields.Int(1), NeverRead()).read(Reader(b"\xffab"), {})
+        composites.Repeat(fields.Int(1), NeverRead()).read(Reader(b"\xffab"), {})
 
 
 def test_rest_takes_all_there_is() -> None:
@@ -149,8 +149,8 @@ def test_rest_takes_all_there_is() -> None:
 
 
 CONDITIONAL = [
-    (fields.When("flag", frozenset({2}), fields.Int(1)), 2, 1),
-    (fields.Unless("flag", frozenset({1}), fields.Int(1)), 2, 1),
+    (composites.When("flag", frozenset({2}), fields.Int(1)), 2, 1),
+    (composites.Unless("flag", frozenset({1}), fields.Int(1)), 2, 1),
 ]
 
 
@@ -169,7 +169,7 @@ def test_a_field_that_hangs_on_an_earlier_one(field: Field, present: int, absent
 
 
 def test_a_tail_is_there_or_not() -> None:
-    tail = fields.Tail(fields.Int(2))
+    tail = composites.Tail(fields.Int(2))
     assert (tail.min_bytes, tail.max_bytes) == (0, 2)
     assert tail.read(Reader(b""), {}) is None
     assert tail.read(Reader(b"\0\x05"), {}) == 5
