@@ -52,7 +52,11 @@ class Listener:
     async def open(self) -> None:
         """Begin to accept; raises OSError when another process listens there by now."""
         if self._server is None:
-            self._bound.listen(self._backlog)  # by hand, because uvloop does not say when this fails
+            try:
+                self._bound.listen(self._backlog)  # by hand, because uvloop does not say when this fails
+            except OSError as error:
+                place = f"{self.address.host}:{self.address.port}"
+                raise OSError(error.errno, f"cannot listen on {place}: {error.strerror}") from error
             loop = asyncio.get_running_loop()
             self._server = await loop.create_server(self._accept, sock=self._bound, backlog=self._backlog)
 

@@ -4,20 +4,25 @@
 ``structlog.get_logger``) with the dotted name of the part that speaks; they may be made before.
 
 A line is bounded: a value longer than 512 characters is cut, bytes are counted and not shown. Errors that
-are expected are their text; only a bug has a traceback. A log that cannot be written never stops the relay.
+are expected are their text; only a bug has a traceback. A log that cannot be written, or that nobody reads,
+never stops the relay: lines go through `tidegate.log_writer`, and ``flush_logs`` waits a bounded time for it.
 """
 
+import atexit
 import contextlib
 import json
 import logging
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from tidegate.log_libraries import LibraryHandler
+from tidegate.log_writer import LogWriter
 from wire.errors import TidegateError
 
 MAX_VALUE_CHARACTERS = 512
@@ -39,38 +44,33 @@ _LEVELS: Mapping[str, int] = {
 _FIRST = ("timestamp", "level", "logger", "event")
 
 _Event = MutableMapping[str, Any]
+_Render = Callable[[object, str, _Event], str]
 
 
 class _LineLogger:
-    """Writes whole lines to a stream; what structlog calls at the end of its chain."""
+    """Passes whole lines on; what structlog calls at the end of its chain."""
 
-    def __init__(self, stream: TextIO, name: str) -> None:
-        self._stream = stream
+    def __init__(self, put: Callable[[str], None], name: str) -> None:
+        self.msg = self.debug = self.info = self.warning = self.error = self.critical = put
         self.name = name
 
-    def msg(self, line: str) -> None:
-        """Write one line at once, so that lines of several threads do not mix."""
-        with contextlib.suppress(OSError, ValueError):  # a reader that went away, a closed stream
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
 
-    debug = info = warning = error = critical = msg
+class _Output:
+    """Where the lines of this process go: the writer for standard error, while there is one."""
 
-
-class _StandardLibraryHandler(logging.Handler):
-    """Brings what libraries say through `logging` (asyncio, grpc) into the same lines."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Log one record of the standard library."""
-        logger = get_logger(record.name)
-        event: dict[str, Any] = {"exc_info": record.exc_info} if record.exc_info else {}
-        logger.log(max(record.levelno, logging.DEBUG), _message_of(record), **event)
+    writer: LogWriter | None = None
 
 
 def configure_logs(level: Level, format: Format, stream: TextIO | None = None) -> None:  # noqa: A002 - its name
-    """Set up all loggers of the process, on standard error unless ``stream`` says otherwise; may be called again."""
+    """Set up all loggers of the process, on standard error unless ``stream`` says otherwise; may be called again.
+
+    Lines to a given stream, or to a standard error that is no file, are written at once; without a standard
+    error (closed by who started us) they are nowhere.
+    """
     out = sys.stderr if stream is None else stream
-    text = format == "text" or (format == "auto" and out.isatty())
+    text = format == "text" or (format == "auto" and out is not None and out.isatty())
+    render = _render_text if text else _render_json
+    put = _put_of(out, render, wants_thread=stream is None)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -79,14 +79,14 @@ def configure_logs(level: Level, format: Format, stream: TextIO | None = None) -
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _explain_errors,
             _bound_values,
-            _render_text if text else _render_json,
+            render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=cast("Callable[..., Any]", lambda *names: _LineLogger(out, str(names[0]) if names else "")),
+        logger_factory=cast("Callable[..., Any]", lambda *names: _LineLogger(put, str(names[0]) if names else "")),
         cache_logger_on_first_use=False,
     )
     # Libraries are quieter than we are: their debug lines are about every packet.
-    logging.basicConfig(handlers=[_StandardLibraryHandler()], level=max(_LEVELS[level], logging.WARNING), force=True)
+    logging.basicConfig(handlers=[LibraryHandler()], level=max(_LEVELS[level], logging.WARNING), force=True)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:
@@ -95,16 +95,45 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
 
 def announce(text: str) -> None:
-    """Print the one line that says a process is ready to serve; programs and people wait for it."""
-    with contextlib.suppress(OSError, ValueError):
-        print(text, file=sys.stderr, flush=True)
+    """Print the one line that says a process is ready to serve, in order with the log; programs wait for it."""
+    if _Output.writer is not None:
+        _Output.writer.put(text)
+    else:
+        _write_at_once(sys.stderr, text)
 
 
-def _message_of(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except (TypeError, ValueError):  # a library's format and arguments do not fit together
-        return str(record.msg)
+def flush_logs() -> None:
+    """Wait until the lines so far are written, for a second at most in a process's whole life."""
+    if _Output.writer is not None:
+        _Output.writer.flush()
+
+
+atexit.register(flush_logs)
+
+
+def _put_of(out: TextIO | None, render: _Render, *, wants_thread: bool) -> Callable[[str], None]:
+    """Return what takes the lines."""
+    if _Output.writer is not None:
+        _Output.writer.close()
+        _Output.writer = None
+    if out is not None and wants_thread:
+        with contextlib.suppress(OSError, ValueError):  # it is no file: somebody gathers what we say
+            _Output.writer = LogWriter(out.fileno(), lambda dropped: _describe_dropped(dropped, render))
+            return _Output.writer.put
+    return lambda line: _write_at_once(out, line)
+
+
+def _write_at_once(out: TextIO | None, line: str) -> None:
+    if out is not None:
+        with contextlib.suppress(OSError, ValueError):  # a reader that went away, a closed stream
+            out.write(f"{line}\n")
+            out.flush()
+
+
+def _describe_dropped(dropped: int, render: _Render) -> str:
+    timestamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    event = {"event": "log_lines_dropped", "level": "warning", "logger": "logs", "timestamp": timestamp}
+    return render(None, "", {**event, "count": dropped})
 
 
 def _add_name(logger: Any, _method: str, event: _Event) -> _Event:

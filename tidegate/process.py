@@ -1,21 +1,55 @@
 """Runs a program of ours until it is done or told to stop, on the fastest loop there is.
 
-Used by the relays, the demo, the scripted server and the bots. The first SIGINT or SIGTERM sets the event that
-the program watches; a second one exits at once.
+Used by the relays, the demo, the scripted server and the bots. The first SIGINT, SIGTERM or SIGHUP sets the event
+that the program watches; a second SIGINT or SIGTERM exits at once.
+
+A process that must not outlive the one that started it has a lifeline: its standard input is a pipe that the
+starter holds and never writes to. However the starter ends, the pipe ends with it, and that counts as the first
+signal. `with_lifeline` is what the starter adds to the environment.
 """
 
 import asyncio
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+
+from tidegate.logs import flush_logs
+
+STANDARD_INPUT = 0
+STANDARD_DESCRIPTORS = (0, 1, 2)
+
+LIFELINE_VARIABLE = "TIDEGATE_LIFELINE"
+"""From one process of ours to another and no setting: people never set it, so no settings page names it."""
 
 
 def run_until_signal(program: Callable[[asyncio.Event], Awaitable[int]]) -> int:
     """Run ``program`` with the event that the first signal sets; return its exit status."""
+    claim_standard_descriptors()
     _raise_file_limit()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_with_signals(program))
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_with_signals(program))
+    finally:
+        flush_logs()  # before whoever called us prints why it ended
+
+
+def with_lifeline(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process of ours that gets a pipe as standard input and ends with us."""
+    return {**environment, LIFELINE_VARIABLE: "stdin"}
+
+
+def claim_standard_descriptors() -> None:
+    """Put the null device where standard input, output or error is closed.
+
+    Otherwise the next socket would get that number, and what a library writes to standard error would reach a
+    player. Call it before anything is opened; a second call does nothing.
+    """
+    for descriptor in STANDARD_DESCRIPTORS:
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # noqa: FBT003 - takes the lowest free number
 
 
 async def _with_signals(program: Callable[[asyncio.Event], Awaitable[int]]) -> int:
@@ -24,12 +58,28 @@ async def _with_signals(program: Callable[[asyncio.Event], Awaitable[int]]) -> i
 
     def on_signal(number: signal.Signals) -> None:
         if stopping.is_set():
+            flush_logs()
             os._exit(128 + number)
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
+    # A terminal that closes sends it more than once, and systemd may send it after SIGTERM: it is never the second
+    # one. Who started us with nohup wants us to ignore it.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, stopping.set)
+    if os.environ.pop(LIFELINE_VARIABLE, None) == "stdin":  # what we start has its own lifeline or none
+        _watch_lifeline(loop, stopping)
     return await program(stopping)
+
+
+def _watch_lifeline(loop: asyncio.AbstractEventLoop, stopping: asyncio.Event) -> None:
+    def readable() -> None:
+        if not os.read(STANDARD_INPUT, 1024):
+            loop.remove_reader(STANDARD_INPUT)
+            stopping.set()
+
+    loop.add_reader(STANDARD_INPUT, readable)
 
 
 def _raise_file_limit() -> None:

@@ -22,7 +22,7 @@ from tidegate.errors import StartError
 from tidegate.logs import announce
 from tidegate.process import run_until_signal
 from tidegate.settings import Settings
-from tidegate.supervisor import supervise, supervisor_gone
+from tidegate.supervisor import supervise
 
 _log = structlog.get_logger("tidegate")
 
@@ -60,16 +60,8 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
     """Run one worker of an edge or a core; return the exit status. Raises StartError."""
     structlog.contextvars.bind_contextvars(worker=number)
 
-    async def serve(stopping: asyncio.Event) -> int:
-        orphaned = asyncio.ensure_future(supervisor_gone())
-        orphaned.add_done_callback(lambda _: stopping.set())
-        try:
-            make = _edge_service if relay == "edge" else _core_service
-            return await _serve(settings, stopping, make, say_ready=_tell_supervisor)
-        finally:
-            orphaned.cancel()
-
-    return run_until_signal(serve)
+    make = _edge_service if relay == "edge" else _core_service
+    return run_until_signal(lambda stopping: _serve(settings, stopping, make, say_ready=_tell_supervisor))
 
 
 def _tell_supervisor(text: str) -> None:
@@ -181,7 +173,7 @@ def _first_leaf(group: BaseExceptionGroup[OSError]) -> str:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return str(error)
+    return str(error.strerror or error) if isinstance(error, OSError) else str(error)
 
 
 def _players(edge: Edge) -> Address:

@@ -5,7 +5,7 @@ same port and has its own tunnels, and the system deals connections out), says o
 signals on, and sees to it that a worker's death costs only that worker's sessions.
 
 A worker gets its settings as a file that only the two can read, says on standard output that it is ready, and
-drains when its standard input ends: then the supervisor is gone.
+drains when its lifeline ends (`tidegate.process`): then the supervisor is gone.
 """
 
 import asyncio
@@ -23,10 +23,9 @@ import structlog
 from fleet.address import Address
 from tidegate.errors import StartError
 from tidegate.logs import announce
-from tidegate.process import run_until_signal
+from tidegate.process import claim_standard_descriptors, run_until_signal, with_lifeline
 from tidegate.settings import Settings
 
-STANDARD_INPUT = 0
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 10.0
@@ -55,6 +54,7 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
 
     Raises StartError when the port cannot be had or the workers do not start.
     """
+    claim_standard_descriptors()
     with reserve(listen, f"{relay}.listen") as reserved, NamedTemporaryFile("w", suffix=".toml") as file:
         file.write(with_listen(settings, relay, Address(listen.host, reserved.getsockname()[1])))
         file.flush()
@@ -141,6 +141,7 @@ class _Supervisor:
             self._settings_file,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=with_lifeline(os.environ),
             start_new_session=True,  # Ctrl-C is for the supervisor, which tells its workers
         )
         worker.process = process
@@ -158,17 +159,3 @@ class _Supervisor:
         elif all(each.ready_line for each in self._workers):
             self._has_announced = True
             announce(f"{line}, {len(self._workers)} workers")
-
-
-async def supervisor_gone() -> None:
-    """For a worker: wait until the supervisor is gone."""
-    loop = asyncio.get_running_loop()
-    gone = asyncio.Event()
-
-    def readable() -> None:
-        if not os.read(STANDARD_INPUT, 1024):
-            loop.remove_reader(STANDARD_INPUT)
-            gone.set()
-
-    loop.add_reader(STANDARD_INPUT, readable)
-    await gone.wait()

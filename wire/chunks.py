@@ -26,6 +26,10 @@ CHUNK_HEADER_BYTES = _HEADER.size
 MAX_CHUNK_BYTES = 1 << 20
 """Longest payload of one chunk: one read of a socket is at most a quarter of this."""
 
+MAX_CHUNKS = 20_000
+"""Most chunks in one batch: more than the smallest ones that fit into a batch as it is sealed. Each costs its
+receiver some microseconds, in which nobody else is served."""
+
 MAX_SLOT = (1 << 32) - 1
 
 
@@ -79,6 +83,8 @@ def check_chunks(batch: bytes) -> int:
             raise TunnelFault(f"chunk of kind {kind} with {length} bytes at offset {position}")
         position += length
         count += 1
+    if count > MAX_CHUNKS:
+        raise TunnelFault(f"batch of {count} chunks: at most {MAX_CHUNKS} are allowed")
     return count
 
 

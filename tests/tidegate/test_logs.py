@@ -3,13 +3,16 @@
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from tidegate.logs import MAX_VALUE_CHARACTERS, announce, configure_logs, get_logger
+from tidegate import log_writer
+from tidegate.log_libraries import LibraryHandler
+from tidegate.logs import MAX_VALUE_CHARACTERS, announce, configure_logs, flush_logs, get_logger
 from wire.errors import TunnelFault
 
 
@@ -29,6 +32,7 @@ def logging_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     root.handlers[:] = []  # basicConfig closes what it replaces, and these are pytest's
     yield
+    configure_logs("info", "json", io.StringIO())  # lets go of standard error
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -161,11 +165,18 @@ def test_what_libraries_say_becomes_lines(lines: io.StringIO) -> None:
 
 
 def test_a_librarys_broken_message_is_shown_as_it_is(lines: io.StringIO) -> None:
-    (ours,) = [each for each in logging.getLogger().handlers if type(each).__module__ == "tidegate.logs"]
+    (ours,) = [each for each in logging.getLogger().handlers if isinstance(each, LibraryHandler)]
 
     ours.handle(logging.LogRecord("grpc", logging.WARNING, "", 0, "%d of %d", ("x",), None))
 
     assert only(lines)["event"] == "%d of %d"
+
+
+def test_a_librarys_flood_becomes_a_line(lines: io.StringIO) -> None:
+    for number in range(5000):
+        logging.getLogger("asyncio").error(f"accept failed\nsocket: {number}")
+
+    assert only(lines)["event"] == "accept failed\nsocket: 0"
 
 
 def test_a_stream_that_breaks_stops_nothing() -> None:
@@ -190,3 +201,45 @@ def test_the_default_stream_is_standard_error(capsys: pytest.CaptureFixture[str]
 
     assert '"event": "event"' in capsys.readouterr().err
     assert sys.stderr is not None
+
+
+def test_the_ready_line_stands_in_order_with_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    configure_logs("info", "text")
+    get_logger("x").info("before")
+    announce("tidegate edge: ready")
+    get_logger("x").info("after")
+    flush_logs()
+
+    first, second, third = capfd.readouterr().err.splitlines()
+    assert "before" in first
+    assert second == "tidegate edge: ready"
+    assert "after" in third
+
+
+def test_without_a_standard_error_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    configure_logs("info", "auto")
+
+    get_logger("x").info("event")
+    announce("tidegate edge: ready")
+    flush_logs()
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_left_out_lines_are_counted_in_the_same_form(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_writer, "MAX_WAITING_LINES", 0)
+    receiver, sender = os.pipe()
+    with os.fdopen(receiver) as reader, os.fdopen(sender, "w") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        configure_logs("info", "json" if form == "json" else "text")
+        for _ in range(7):
+            get_logger("x").info("event")
+        flush_logs()
+        line = reader.readline()
+
+    if form == "json":
+        fields = json.loads(line)
+        assert str(fields.pop("timestamp")).endswith("Z")
+        assert fields == {"level": "warning", "logger": "logs", "event": "log_lines_dropped", "count": 7}
+    else:
+        assert line.partition("Z ")[2] == "warning log_lines_dropped  logger=logs  count=7\n"

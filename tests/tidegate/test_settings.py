@@ -88,7 +88,7 @@ def test_all_mistakes_of_all_sources_come_at_once(toml: Path) -> None:
         f"{toml}:10: log.level: 'warn' is not one of debug, info, warning, error; did you mean warning?",
         "TIDEGATE_CORE_ORIGIN: core.origin: 'h:0': port 0 means any free port, which is for listening only",
         "TIDEGATE_LOG_STATS_SECONDS: log.stats_seconds: -1 is not a number from 0 to 86400 (seconds)",
-        "--set: edge.window_bytes: 10 is not a whole number from 16384 to 16777216 (bytes)",
+        "--set: edge.window_bytes: 10 is not a whole number from 16384 to 524288 (bytes)",
         "--set: listen: no such section or setting; did you mean edge.listen or core.listen?",
         f"{toml}:7: game.dialect: game pko has no dialect 'clasic'; did you mean classic? known are: ",
     ]

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.chunks import CHUNK_HEADER_BYTES, MAX_CHUNK_BYTES, MAX_SLOT, ChunkKind, append_chunk, unpack_chunks
+from wire.chunks import (
+    CHUNK_HEADER_BYTES,
+    MAX_CHUNK_BYTES,
+    MAX_CHUNKS,
+    MAX_SLOT,
+    ChunkKind,
+    append_chunk,
+    check_chunks,
+    unpack_chunks,
+)
 from wire.errors import EncodeError, TunnelFault
 
 CHUNKS = st.lists(
@@ -67,6 +76,13 @@ def test_any_bytes_give_chunks_or_a_fault(junk: bytes) -> None:
 def test_each_broken_rule_has_its_reason(raw: str, said: str) -> None:
     with pytest.raises(TunnelFault, match=said):
         unpack_chunks(bytes.fromhex(raw))
+
+
+def test_too_many_chunks_in_one_batch_are_refused() -> None:
+    end = pack((1, ChunkKind.END, b""))
+    assert check_chunks(end * MAX_CHUNKS) == MAX_CHUNKS
+    with pytest.raises(TunnelFault, match="batch of 20001 chunks"):
+        check_chunks(end * (MAX_CHUNKS + 1))
 
 
 @pytest.mark.parametrize(

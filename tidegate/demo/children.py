@@ -1,6 +1,7 @@
 """Processes of our own command, as the demo needs them: started, waited for until ready, read, and ended.
 
-A child says on standard error when it is ready (one plain line) and how it fares (JSON lines).
+A child says on standard error when it is ready (one plain line) and how it fares (JSON lines). It holds a lifeline
+of ours (`tidegate.process`), so it ends with us however we end.
 """
 
 import asyncio
@@ -15,10 +16,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fleet.address import Address, parse_address
+from tidegate.process import with_lifeline
 from wire.errors import TidegateError
 
 READY_SECONDS = 20.0
-STOP_SECONDS = 10.0
+STOP_SECONDS = 5.0
+"""How long a child may take to end in order; the bots have gone by then, so there is nothing to drain."""
+
 KEPT_LINES = 20
 
 OnEvent = Callable[[Mapping[str, Any]], None]
@@ -33,13 +37,15 @@ class ChildError(TidegateError):
 
 
 class Child:
-    """One process. ``on_event`` gets every JSON line it logs."""
+    """One process. ``on_event`` gets every JSON line it logs; ``was_killed`` says that it did not end by itself."""
 
     def __init__(self, name: str, on_event: OnEvent | None = None) -> None:
         self.name = name
+        self.was_killed = False
         self._on_event = on_event
         self._process: asyncio.subprocess.Process | None = None
-        self._reading: asyncio.Future[Any] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._output: asyncio.Task[bytes] | None = None
         self._address: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._last_words: deque[str] = deque(maxlen=KEPT_LINES)
 
@@ -50,12 +56,14 @@ class Child:
             "-m",
             "tidegate",
             *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=with_lifeline(os.environ),
             start_new_session=True,  # Ctrl-C is for the demo, which ends its children in order
         )
         self._reading = asyncio.create_task(self._read(self._process), name=f"demo: {self.name}")
+        self._output = asyncio.create_task(_stream(self._process.stdout).read(), name=f"demo: output of {self.name}")
         await asyncio.wait({self._address, self._reading}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not self._address.done():
             raise ChildError(f"{self.name} did not get ready.\n{await self._describe_end()}")
@@ -91,25 +99,35 @@ class Child:
         """Raise ChildError if the process has ended."""
         if self._process is not None and self._process.returncode is not None:
             status = self._process.returncode
-            raise ChildError(f"{self.name} ended too early, exit status {status}.\n" + self.last_words)
+            raise ChildError(f"{self.name} ended too early, exit status {status}.\n{self.last_words}".rstrip())
+
+    async def finish(self) -> str:
+        """End the process in order and return its standard output; raises ChildError if it did not end well."""
+        self.check()
+        output = await self.stop()
+        status = self._running().returncode
+        if status != 0:
+            raise ChildError(f"{self.name} did not end in order, exit status {status}.\n{self.last_words}".rstrip())
+        return output
 
     async def stop(self) -> str:
         """End the process in order, by force after a while; return its standard output."""
-        process = self._process
-        if process is None:
+        process, reading, output = self._process, self._reading, self._output
+        if process is None or reading is None or output is None:
             return ""
-        output = asyncio.ensure_future(_stream(process.stdout).read())
         if process.returncode is None:
             self.send_signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await process.wait()
         if process.returncode is None:
+            self.was_killed = True
             self.send_signal(signal.SIGKILL)
-        await process.wait()
-        if self._reading is not None:
-            await self._reading
-        return (await output).decode()
+        ended = asyncio.create_task(process.wait(), name=f"demo: end of {self.name}")
+        _, late = await asyncio.wait({ended, reading, output}, timeout=STOP_SECONDS)  # its children may hold its pipes
+        for each in late:
+            each.cancel()
+        return "" if output in late or output.cancelled() else output.result().decode()
 
     async def _describe_end(self) -> str:
         await self.stop()
