@@ -51,13 +51,14 @@ async def say(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> Non
     assert await streams[0].readexactly(len(FRAME)) == FRAME
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("who", ["edge", "core"])
-async def test_the_first_signal_drains(who: str) -> None:
+async def test_the_first_signal_drains(who: str, number: signal.Signals) -> None:
     async with running_origin(echo) as port, edge_and_core(port) as (edge, core, players):
         old = await asyncio.open_connection(players.host, players.port)
         await say(old)
         leaving = edge if who == "edge" else core
-        leaving.send_signal(signal.SIGTERM)
+        leaving.send_signal(number)
         async with asyncio.timeout(5):
             while not await is_refused(players):
                 pass

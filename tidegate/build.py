@@ -11,7 +11,7 @@ from edge.tunnel_client import TunnelSettings
 from fleet.address import Address
 from games.registry import load_pack
 from tidegate import __version__
-from tidegate.errors import StartError
+from tidegate.errors import cannot_listen
 from tidegate.settings import Settings
 from tidegate.settings_models import SECTIONS
 
@@ -49,7 +49,7 @@ def make_edge(settings: Settings, core: Address) -> Edge:
     try:
         return Edge(config)
     except OSError as error:
-        raise StartError(_cannot_listen(ours.listen, error, "edge.listen")) from error
+        raise cannot_listen(ours.listen, error, "edge.listen") from error
 
 
 def make_core(settings: Settings, listen: Address) -> Core:
@@ -85,7 +85,7 @@ async def start_core(core: Core, listen: Address) -> None:
     try:
         await core.start()
     except OSError as error:
-        raise StartError(_cannot_listen(listen, error, "core.listen")) from error
+        raise cannot_listen(listen, error, "core.listen") from error
 
 
 def _share(total: int, workers: int) -> int:
@@ -101,8 +101,3 @@ def _within_file_limit(relay: str, max_sessions: int) -> int:
     if max_sessions != SECTIONS[relay].model_fields["max_sessions"].default:  # nobody asked for the default
         _log.warning("max_sessions_lowered", relay=relay, wanted=max_sessions, possible=limit, why="open files limit")
     return max(1, limit)
-
-
-def _cannot_listen(address: Address, error: OSError, key: str) -> str:
-    why = error.strerror or str(error)
-    return f"cannot listen on {address}: {why}; stop what listens there or set another {key} (port 0 takes any)"

@@ -22,6 +22,14 @@ class StartError(TidegateError):
     code = "start"
 
 
+def cannot_listen(address: object, error: OSError, key: str) -> StartError:
+    """Return the error for a port that cannot be had; ``key`` is the setting that names another."""
+    why = error.strerror or str(error)
+    return StartError(
+        f"cannot listen on {address}: {why}; stop what listens there or set another {key} (port 0 takes any)"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """One thing that is wrong with the settings.

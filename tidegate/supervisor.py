@@ -21,7 +21,7 @@ from tempfile import NamedTemporaryFile
 import structlog
 
 from fleet.address import Address
-from tidegate.errors import StartError
+from tidegate.errors import cannot_listen
 from tidegate.logs import announce
 from tidegate.process import claim_standard_descriptors, run_until_signal, with_lifeline
 from tidegate.settings import Settings
@@ -70,10 +70,7 @@ def reserve(listen: Address, key: str) -> socket.socket:
         reserved.bind(address)
     except OSError as error:
         reserved.close()
-        raise StartError(
-            f"cannot listen on {listen}: {error.strerror}; stop what listens there or set another {key} "
-            "(port 0 takes any)"
-        ) from error
+        raise cannot_listen(listen, error, key) from error
     return reserved
 
 

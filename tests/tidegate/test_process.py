@@ -11,7 +11,7 @@ import pytest
 
 from fleet.address import Address
 from tests.relays import LOOPBACK, echo, free_port, running_origin
-from tests.test_processes import ANY_PORT, child, edge_and_core, is_refused, say
+from tests.test_processes import ANY_PORT, child, say
 from tidegate.process import LIFELINE_VARIABLE, with_lifeline
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -105,21 +105,6 @@ async def test_without_a_lifeline_standard_input_means_nothing() -> None:
         process.send_signal(signal.SIGTERM)
         assert await line_of(process) == "told"
         assert await process.wait() == 7
-
-
-@pytest.mark.parametrize("who", ["edge", "core"])
-async def test_hanging_up_drains(who: str) -> None:
-    async with running_origin(echo) as port, edge_and_core(port) as (edge, core, players):
-        old = await asyncio.open_connection(players.host, players.port)
-        await say(old)
-        leaving = edge if who == "edge" else core
-        leaving.send_signal(signal.SIGHUP)
-        async with asyncio.timeout(5):
-            while not await is_refused(players):
-                pass
-        await say(old)
-        old[1].close()
-        assert await leaving.wait() == 0
 
 
 async def test_a_log_that_nobody_reads_stops_neither_the_relay_nor_its_end() -> None:
