@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import re
 import shutil
 import signal
@@ -49,6 +50,16 @@ async def say(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> Non
     """One question and its answer: the session is up."""
     streams[1].write(FRAME)
     assert await streams[0].readexactly(len(FRAME)) == FRAME
+
+
+@pytest.mark.skipif(not hasattr(os, "SCHED_BATCH"), reason="Linux only")
+async def test_a_relays_threads_are_scheduled_in_batches() -> None:
+    async with running_origin(echo) as port, edge_and_core(port) as (edge, core, _):
+        for relay in (edge, core):
+            threads = [int(name) for name in os.listdir(f"/proc/{relay.pid}/task")]
+            others = [thread for thread in threads if os.sched_getscheduler(thread) != os.SCHED_BATCH]
+            assert len(others) == 1, "all but the writer of the log, which starts first"
+            assert relay.pid not in others
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -20,7 +20,7 @@ from fleet.address import Address
 from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
 from tidegate.errors import StartError
 from tidegate.logs import announce
-from tidegate.process import run_until_signal
+from tidegate.process import run_until_signal, schedule_in_batches
 from tidegate.settings import Settings
 from tidegate.supervisor import supervise
 
@@ -41,14 +41,14 @@ def serve_edge(settings: Settings) -> int:
     """Run an edge until it is told to stop; return the exit status. Raises StartError."""
     if settings.edge.workers > 1:
         return supervise("edge", settings, settings.edge.listen, settings.edge.workers)
-    return run_until_signal(lambda stopping: _serve(settings, stopping, _edge_service))
+    return _run_alone(settings, _edge_service)
 
 
 def serve_core(settings: Settings) -> int:
     """Run a core until it is told to stop; return the exit status. Raises StartError."""
     if settings.core.workers > 1:
         return supervise("core", settings, settings.core.listen, settings.core.workers)
-    return run_until_signal(lambda stopping: _serve(settings, stopping, _core_service))
+    return _run_alone(settings, _core_service)
 
 
 def serve_up(settings: Settings) -> int:
@@ -61,11 +61,22 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
     structlog.contextvars.bind_contextvars(worker=number)
 
     make = _edge_service if relay == "edge" else _core_service
-    return run_until_signal(lambda stopping: _serve(settings, stopping, make, say_ready=_tell_supervisor))
+    return _run_alone(settings, make, say_ready=_tell_supervisor)
 
 
 def _tell_supervisor(text: str) -> None:
     print(text, flush=True)
+
+
+def _run_alone(
+    settings: Settings,
+    make: Callable[[Settings], Awaitable[Service]],
+    *,
+    say_ready: Callable[[str], None] = announce,
+) -> int:
+    """Run one relay until the signal. `up` is not run so: it shares its machine, most often with the game server."""
+    schedule_in_batches()
+    return run_until_signal(lambda stopping: _serve(settings, stopping, make, say_ready=say_ready))
 
 
 async def _edge_service(settings: Settings) -> Service:
