@@ -12,7 +12,9 @@ _NAMES = (
     "bytes_clientbound",
     "bytes_discarded",
     "bytes_serverbound",
+    "frames_audited",
     "frames_clientbound",
+    "frames_refused",
     "frames_serverbound",
     "sessions_closed",
     "sessions_opened",
@@ -24,7 +26,8 @@ class Counters:
     """Sums since the process started; read by the statistics line.
 
     ``frames_*`` are counted where frames are seen: serverbound at the edge and the core, clientbound at the
-    core only, since an edge trusts what its core has framed.
+    core only, since an edge trusts what its core has framed. ``frames_refused`` are counted at the edge by reason,
+    ``frames_audited`` too: those would have been refused if their rules were enforced.
     """
 
     __slots__ = _NAMES
@@ -32,6 +35,8 @@ class Counters:
     def __init__(self) -> None:
         self.frames_serverbound = 0
         self.frames_clientbound = 0
+        self.frames_refused: Counter[str] = Counter()
+        self.frames_audited: Counter[str] = Counter()
         self.bytes_serverbound = 0
         self.bytes_clientbound = 0
         self.bytes_discarded = 0

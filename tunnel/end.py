@@ -7,6 +7,7 @@ contract raises TunnelFault, and whoever reads the stream ends it with that text
 import asyncio
 import contextlib
 import re
+import time
 from typing import Generic
 
 import structlog
@@ -130,6 +131,14 @@ class TunnelEnd(Generic[Message]):
         """Return what the link's other side is told; nothing unless a subclass knows how."""
         del reason
         return b""
+
+    def now_ns(self) -> int:
+        """Return the time, in nanoseconds from any beginning."""
+        return time.monotonic_ns()
+
+    def session_refused(self, session: Session) -> None:
+        """Forget what was refused, unless a subclass has somebody to tell."""
+        session.take_refusals()
 
     def session_waits(self, session: Session) -> None:
         """Watch a session that only the other side can move on."""

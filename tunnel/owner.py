@@ -74,6 +74,14 @@ class SessionOwner(Protocol):
         """Return the frames that tell the link's other side why, or nothing."""
         ...
 
+    def now_ns(self) -> int:
+        """Return the time, in nanoseconds from any beginning."""
+        ...
+
+    def session_refused(self, session: Session) -> None:
+        """The session's guard has refused frames: explain them (`Session.take_refusals`)."""
+        ...
+
     def session_waits(self, session: Session) -> None:
         """Nothing but the other side can move this session on: give up on it if nothing does for long."""
         ...

@@ -4,7 +4,9 @@ cimport cython
 from tunnel.counters cimport Counters
 from wire.chunks cimport ChunkBuffer, check_chunks, read_length, read_slot
 from wire.credits cimport ReceiveCredit, SendCredit
+from wire.guard cimport Guard
 from wire.scanner cimport Scanner
+from wire.watcher cimport Watcher
 
 cdef class Session:
     cdef public Py_ssize_t slot
@@ -16,6 +18,8 @@ cdef class Session:
     cdef bint _is_edge
     cdef Scanner _scanner
     cdef Scanner _rechecker
+    cdef Guard _guard
+    cdef Watcher _watcher
     cdef SendCredit _send
     cdef ReceiveCredit _receive
     cdef object _link
@@ -32,12 +36,19 @@ cdef class Session:
     cdef bint _close_sent
     cdef bint _close_received
 
-    @cython.locals(scanner=Scanner, before=cython.longlong, span=bytes)
+    @cython.locals(scanner=Scanner, before=cython.longlong, span=bytes, guard=Guard)
     cpdef link_data(self, bytes data)
 
     @cython.locals(size=Py_ssize_t, rechecker=Scanner, before=cython.longlong)
     cpdef tunnel_data(self, bytes data)
     cpdef tunnel_end(self)
+    cpdef tunnel_event(self, bytes event)
+
+    @cython.locals(passed=bytes)
+    cdef bytes _checked(self, Guard guard, bytes span)
+
+    @cython.locals(event=bytes)
+    cdef _tell_events(self, Watcher watcher, bytes span)
 
     @cython.locals(buffer=ChunkBuffer)
     cdef _to_tunnel(self, bytes span)
@@ -47,5 +58,5 @@ cdef class Session:
     cdef _count(self, long long frames, Py_ssize_t size, bint serverbound)
 
 @cython.locals(position=Py_ssize_t, size=Py_ssize_t, header=Py_ssize_t, start=Py_ssize_t, slot=Py_ssize_t,
-               kind=int, end_kind=int, session=Session)
+               kind=int, data_kind=int, end_kind=int, session=Session)
 cpdef deliver_chunks(bytes batch, dict sessions)

@@ -14,18 +14,23 @@ How a session ends, seen from either end::
 
 from tunnel.link import Link
 from tunnel.owner import SessionOwner
-from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, check_chunks, read_length, read_slot
+from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, EVENT, check_chunks, read_length, read_slot
 from wire.credits import ReceiveCredit, SendCredit
 from wire.errors import TunnelFault
+from wire.guard import Guard, Refusal
 from wire.layout import FrameLayout
 from wire.reasons import Reason
 from wire.scanner import Scanner
+from wire.tables import Tables
+from wire.watcher import Watcher
 
 
 class Session:
     """One player's connection, at the edge or at the core.
 
     ``recheck`` has what comes out of the tunnel scanned again with that layout: the core's distrust of an edge.
+    ``guard`` holds what comes from the link against the game's rules (edge); ``watcher`` finds in it what changes
+    them (core). Either may be missing: games without rules have neither.
     """
 
     __slots__ = (
@@ -37,6 +42,7 @@ class Session:
         "_end_received",
         "_end_sent",
         "_ended_first",
+        "_guard",
         "_is_edge",
         "_is_split",
         "_link",
@@ -49,6 +55,7 @@ class Session:
         "_send",
         "_unsent",
         "_untaken",
+        "_watcher",
         "_writable",
         "reason",
         "session_id",
@@ -65,6 +72,8 @@ class Session:
         send_window_bytes: int,
         receive_window_bytes: int,
         recheck: FrameLayout | None = None,
+        guard: Guard | None = None,
+        watcher: Watcher | None = None,
     ) -> None:
         self.slot = slot
         self.session_id = session_id
@@ -75,6 +84,8 @@ class Session:
         self._is_edge = owner.side.is_edge
         self._scanner = Scanner(layout)
         self._rechecker = None if recheck is None else Scanner(recheck)
+        self._guard = guard
+        self._watcher = watcher
         self._send = SendCredit(send_window_bytes)
         self._receive = ReceiveCredit(receive_window_bytes)
         self._link: Link | None = None
@@ -100,6 +111,16 @@ class Session:
     def held_bytes(self) -> int:
         """Bytes held here, apart from the link's own send buffer."""
         return len(self._pending) + len(self._unsent) + self._scanner.carried_bytes
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether the player is let in by the game server; without rules: has sent a whole frame."""
+        return self._scanner.frames > 0 if self._guard is None else self._guard.is_logged_in
+
+    @property
+    def identity(self) -> dict[str, bytes]:
+        """By kind (`wire.steps.CAPTURES`), what the client has said about who is playing."""
+        return {} if self._guard is None else self._guard.identity
 
     @property
     def awaits_link(self) -> bool:
@@ -141,12 +162,20 @@ class Session:
         if self.reason:
             return
         scanner = self._scanner
+        guard = self._guard
         before = scanner.frames
         span = scanner.feed(data)
         self._count(scanner.frames - before, len(span), self._is_edge)
         if span:
-            self._to_tunnel(span)
-        if scanner.fault is not None:
+            if guard is not None:
+                span = self._checked(guard, span)
+            elif self._watcher is not None:
+                self._tell_events(self._watcher, span)
+            if span:
+                self._to_tunnel(span)
+        if guard is not None and guard.closing:
+            self.end(guard.closing)
+        elif scanner.fault is not None:
             self.end(self._owner.side.frame_length)
 
     def link_end(self) -> None:
@@ -202,6 +231,13 @@ class Session:
         if rechecker is not None and rechecker.fault is not None:
             self.end(Reason.EDGE_FRAME_LENGTH)
 
+    def tunnel_event(self, event: bytes) -> None:
+        """The stream says something about the session; raises TunnelFault when it is nothing the policy knows."""
+        if self._guard is None or self._close_received:
+            raise TunnelFault(f"event for slot {self.slot}, which takes none")
+        if not self.reason:
+            self._guard.apply(event, self._owner.now_ns())
+
     def tunnel_end(self) -> None:
         """The other side will send no more; raises TunnelFault when it says so twice."""
         if self._end_received or self._close_received:
@@ -238,6 +274,39 @@ class Session:
     def tunnel_relieved(self) -> None:
         """The tunnel has room again."""
         self._resume_link()
+
+    # The rules.
+
+    def adopt(self, tables: Tables) -> None:
+        """Go on under other rules; a session that began without any goes on without."""
+        if self._guard is not None:
+            self._guard.adopt(tables)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Go on looking for the events of other rules, unless the stream cannot be read any more."""
+        if self._watcher is not None:
+            self._watcher = watcher
+
+    def take_refusals(self) -> list[Refusal]:
+        """Return what the guard refused since the last call, as much of it as was kept."""
+        return [] if self._guard is None else self._guard.take_refusals()
+
+    def _checked(self, guard: Guard, span: bytes) -> bytes:
+        """Return what of a span may go on; explain the rest, and answer the player where the rules say so."""
+        passed = guard.check(span, self._scanner, self._owner.now_ns())
+        if guard.has_findings():
+            for reply in guard.take_replies():
+                if self._link is not None:
+                    self._link.send(reply)
+            self._owner.session_refused(self)
+        return passed
+
+    def _tell_events(self, watcher: Watcher, span: bytes) -> None:
+        """Tell the edge what a span says about the session, in front of the span itself."""
+        for event in watcher.find(span, self._scanner):
+            self._buffer.add(self.slot, EVENT, event)
+            if watcher.is_opaque(event):
+                self._watcher = None
 
     # How it ends.
 
@@ -370,6 +439,7 @@ def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
     position = 0
     size = len(batch)
     header = CHUNK_HEADER_BYTES
+    data_kind = DATA
     end_kind = END
     while position < size:
         slot = read_slot(batch, position)
@@ -379,7 +449,9 @@ def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
         session = sessions.get(slot)
         if session is None:
             raise TunnelFault(f"chunk for unknown slot {slot}")
-        if kind == end_kind:
+        if kind == data_kind:
+            session.tunnel_data(batch[start:position])
+        elif kind == end_kind:
             session.tunnel_end()
         else:
-            session.tunnel_data(batch[start:position])
+            session.tunnel_event(batch[start:position])

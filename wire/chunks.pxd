@@ -7,6 +7,10 @@ cpdef append_chunk(bytearray batch, unsigned long long slot, int kind, bytes pay
 @cython.locals(position=Py_ssize_t, count=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t, kind=int, slot=Py_ssize_t)
 cpdef Py_ssize_t check_chunks(bytes batch) except -1
 
+cdef int _DATA, _END, _EVENT
+
+cdef bint _can_be(int kind, Py_ssize_t length) except -1
+
 @cython.locals(value=Py_ssize_t, index=Py_ssize_t)
 cpdef Py_ssize_t read_slot(bytes batch, Py_ssize_t position) except -1
 @cython.locals(value=Py_ssize_t, index=Py_ssize_t)

@@ -18,6 +18,7 @@ from enum import IntEnum
 from struct import Struct
 
 from wire.errors import EncodeError, TunnelFault
+from wire.events import EVENT_BYTES, MAX_EVENT_BYTES
 
 _HEADER = Struct(">II")
 _pack_header = _HEADER.pack
@@ -40,11 +41,15 @@ class ChunkKind(IntEnum):
     """Bytes of the stream, one or more."""
     END = 2
     """The sender's side will send no more bytes in this direction (TCP FIN); no payload."""
+    EVENT = 3
+    """What the stream says about the session, from core to edge; an event (`wire.events`)."""
 
 
 # The same as plain numbers: an enumeration costs a look-up each time, and these are read for every chunk.
 DATA = int(ChunkKind.DATA)
 END = int(ChunkKind.END)
+EVENT = int(ChunkKind.EVENT)
+_DATA, _END, _EVENT = DATA, END, EVENT  # for this module, as C has them
 
 
 def append_chunk(batch: bytearray, slot: int, kind: int, payload: bytes) -> None:
@@ -53,8 +58,7 @@ def append_chunk(batch: bytearray, slot: int, kind: int, payload: bytes) -> None
     Raises EncodeError for a slot, a length or a payload that `check_chunks` would refuse.
     """
     length = len(payload)
-    is_data = kind == DATA and 0 < length <= MAX_CHUNK_BYTES
-    if not 1 <= slot <= MAX_SLOT or not (is_data or (kind == END and length == 0)):
+    if not 1 <= slot <= MAX_SLOT or not _can_be(kind, length):
         raise EncodeError(f"chunk of {length} bytes, kind {kind}, for slot {slot} cannot be packed")
     batch += _pack_header(slot, kind << 24 | length)
     batch += payload
@@ -79,13 +83,22 @@ def check_chunks(batch: bytes) -> int:
             raise TunnelFault(f"chunk for slot 0 at offset {position - CHUNK_HEADER_BYTES}")
         if length > MAX_CHUNK_BYTES or length > size - position:
             raise TunnelFault(f"chunk of {length} bytes at offset {position} in a batch of {size}")
-        if not (kind == DATA and length > 0) and not (kind == END and length == 0):
+        if not _can_be(kind, length):
             raise TunnelFault(f"chunk of kind {kind} with {length} bytes at offset {position}")
         position += length
         count += 1
     if count > MAX_CHUNKS:
         raise TunnelFault(f"batch of {count} chunks: at most {MAX_CHUNKS} are allowed")
     return count
+
+
+def _can_be(kind: int, length: int) -> bool:
+    """Whether there is a chunk of that kind and length."""
+    if kind == _DATA:
+        return 0 < length <= MAX_CHUNK_BYTES
+    if kind == _EVENT:
+        return EVENT_BYTES <= length <= MAX_EVENT_BYTES
+    return kind == _END and length == 0
 
 
 def read_slot(batch: bytes, position: int) -> int:

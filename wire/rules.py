@@ -70,8 +70,9 @@ class Action(IntEnum):
 class FrameHeader:
     """Where the parts of a frame stand, in bytes from its start; -1 where the game has no such part.
 
-    Integers are as wide as said: session word and counter 4 bytes. ``ordinary_session_word`` marks a one-way
-    message; frames with another word are calls, which carry no trailer and whose counter is not checked.
+    An opcode of width 0 means that the game has none: only rates are checked. Session word and counter have 4
+    bytes. ``ordinary_session_word`` marks a one-way message; frames with another word are calls, which carry no
+    trailer and whose counter is not checked.
     """
 
     opcode_offset_bytes: int
@@ -84,8 +85,8 @@ class FrameHeader:
     trailer: bytes = b""
 
     def __post_init__(self) -> None:
-        if self.opcode_width_bytes not in (1, 2, 4):
-            raise LayoutError(f"opcode of {self.opcode_width_bytes} bytes: 1, 2 or 4 are possible")
+        if self.opcode_width_bytes not in (0, 1, 2, 4):
+            raise LayoutError(f"opcode of {self.opcode_width_bytes} bytes: 0, 1, 2 or 4 are possible")
         if not 0 <= self.body_offset_bytes <= 64 or len(self.trailer) > MAX_TRAILER_BYTES:
             raise LayoutError(
                 f"a body at offset {self.body_offset_bytes} behind a trailer of {len(self.trailer)} bytes"

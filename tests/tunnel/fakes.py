@@ -70,13 +70,15 @@ class FakeEnd:
         self.ended: list[tuple[int, str]] = []
         self.freed: list[int] = []
         self.notice = notice
+        self.time_ns = 0
+        self.refused: list[str] = []
         self.sessions: dict[int, Session] = {}
 
     @property
     def outgoing(self) -> deque[Event]:
         """What is on its way, in order."""
         for slot, kind, payload in unpack_chunks(self.buffer.take()):
-            self._outgoing.append(("data", slot, payload) if kind is ChunkKind.DATA else ("end", slot, None))
+            self._outgoing.append((kind.name.lower(), slot, None if kind is ChunkKind.END else payload))
         return self._outgoing
 
     def wait_for_relief(self, who: Session) -> None:
@@ -90,6 +92,12 @@ class FakeEnd:
 
     def closing_notice(self, reason: str) -> bytes:
         return self.notice
+
+    def now_ns(self) -> int:
+        return self.time_ns
+
+    def session_refused(self, session: Session) -> None:
+        self.refused += [str(refusal.reason) for refusal in session.take_refusals()]
 
     def session_waits(self, session: Session) -> None:
         self.waiting.append(session.slot)
@@ -109,6 +117,8 @@ class FakeEnd:
             match kind, value:
                 case "data", bytes(payload):
                     session.tunnel_data(payload)
+                case "event", bytes(payload):
+                    session.tunnel_event(payload)
                 case "end", _:
                     session.tunnel_end()
                 case "credit", int(size):

@@ -1,0 +1,163 @@
+"""A rule set as the guards use it: looked up by opcode, with every verdict worked out beforehand.
+
+One for all sessions of an edge. Made anew when the policy changes; nothing in it changes but the names that are
+denied.
+"""
+
+from array import array
+from collections.abc import Mapping
+
+from wire.program import Program
+from wire.reasons import Reason
+from wire.rules import DEFAULT_ACTIONS, Action, Bucket, Check, Mode, PacketRule, RuleSet
+
+CHECKS = tuple(Check)
+REASONS = tuple(Reason(f"client_{check}") for check in CHECKS)
+
+OFF = 0
+AUDIT = 1
+DROP = int(Action.DROP)
+NOTIFY = int(Action.NOTIFY)
+ANSWER = int(Action.ANSWER)
+CLOSE = int(Action.CLOSE)
+
+MAX_LIMIT = 1 << 61
+"""Nanoseconds; a bucket never holds more, so that times stay within 64 bits."""
+
+_RATES = (Check.FRAME_RATE, Check.BYTE_RATE, Check.PACKET_RATE)
+_SECOND = 1_000_000_000
+
+
+class Entry:
+    """One rule. ``verdicts`` has what is done when a check fails, by the check's place: OFF, AUDIT or an action."""
+
+    __slots__ = (
+        "answer",
+        "bucket",
+        "charge",
+        "clears",
+        "first_word",
+        "forbids",
+        "last_word",
+        "max_body",
+        "min_body",
+        "name",
+        "needs",
+        "next_state",
+        "programs",
+        "resets_counter",
+        "sets",
+        "states",
+        "verdicts",
+    )
+
+    def __init__(self, rule: PacketRule, rules: RuleSet) -> None:
+        ordinary = rules.serverbound.ordinary_session_word
+        self.name = rule.name
+        self.states = rule.states
+        self.needs = rule.needs
+        self.forbids = rule.forbids
+        self.next_state = rule.next_state
+        self.sets = rule.sets
+        self.clears = rule.clears
+        self.first_word, self.last_word = rule.session_words or (ordinary, ordinary)
+        self.min_body = rule.min_body_bytes
+        self.max_body = rule.max_body_bytes
+        self.programs = tuple(Program(steps) for steps in rule.layouts)
+        self.bucket = rule.bucket
+        self.charge = 0 if rule.bucket < 0 else int(interval(rules.buckets[rule.bucket]) * rule.cost)
+        self.resets_counter = rule.opcode in rules.counter_resets
+        self.answer = rule.answer
+        self.verdicts = bytes(_verdict(rules, check, rule) for check in CHECKS)
+
+
+class Choice:
+    """What stands for an opcode: one entry, or one for each value of a selector in the body."""
+
+    __slots__ = ("by_value", "offset", "otherwise", "width")
+
+    def __init__(self) -> None:
+        self.otherwise: Entry | None = None
+        self.by_value: dict[int, Entry] = {}
+        self.offset = 0
+        self.width = 0
+
+
+class Tables:
+    """A rule set made ready.
+
+    ``denied`` holds by kind (`wire.steps.CAPTURES`) the names that are not admitted, in small letters; it may be
+    replaced at any time.
+    """
+
+    __slots__ = (
+        "bare_bucket",
+        "body",
+        "byte_bucket",
+        "choices",
+        "counter",
+        "denied",
+        "frame_bucket",
+        "grace",
+        "intervals",
+        "limits",
+        "little",
+        "opaque",
+        "opcode_offset",
+        "opcode_width",
+        "ordinary",
+        "refusal_bucket",
+        "rules",
+        "trailer",
+        "verdicts",
+        "word",
+    )
+
+    def __init__(self, rules: RuleSet) -> None:
+        header = rules.serverbound
+        self.rules = rules
+        self.opcode_offset = header.opcode_offset_bytes
+        self.opcode_width = header.opcode_width_bytes
+        self.body = header.body_offset_bytes
+        self.little = header.little_endian
+        self.word = header.session_word_offset_bytes
+        self.ordinary = header.ordinary_session_word
+        self.counter = header.counter_offset_bytes
+        self.trailer = header.trailer
+        self.frame_bucket = rules.frame_bucket
+        self.byte_bucket = rules.byte_bucket
+        self.bare_bucket = rules.bare_bucket
+        self.refusal_bucket = rules.refusal_bucket
+        self.opaque = rules.opaque_state
+        self.grace = int(rules.after_change_seconds * _SECOND)
+        self.intervals = array("q", [interval(bucket) for bucket in rules.buckets])
+        self.limits = array("q", [min(int(bucket.burst * interval(bucket)), MAX_LIMIT) for bucket in rules.buckets])
+        self.verdicts = bytes(_verdict(rules, check, None) for check in CHECKS)
+        self.denied: Mapping[str, frozenset[bytes]] = {}
+        self.choices: dict[int, Choice] = {}
+        for rule in rules.rules:
+            choice = self.choices.setdefault(rule.opcode, Choice())
+            entry = Entry(rule, rules)
+            if rule.selector is None:
+                choice.otherwise = entry
+            else:
+                choice.offset = rule.selector.offset_bytes
+                choice.width = rule.selector.width_bytes
+                choice.by_value[rule.selector.value] = entry
+
+
+def interval(bucket: Bucket) -> int:
+    """Return how many nanoseconds one unit of a bucket takes to come in."""
+    return max(1, round(_SECOND / bucket.per_second))
+
+
+def _verdict(rules: RuleSet, check: Check, rule: PacketRule | None) -> int:
+    mode = rules.modes.get(check, Mode.ENFORCE)
+    action = rules.actions.get(check, DEFAULT_ACTIONS[check])
+    if rule is not None:
+        mode = min(mode, rule.mode)
+        own = rule.rate_action if check in _RATES else rule.action
+        action = own or action
+    if mode is Mode.OFF:
+        return OFF
+    return AUDIT if mode is Mode.AUDIT or action is Action.PASS else int(action)
