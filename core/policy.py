@@ -1,12 +1,16 @@
 """Compiles a game pack into the policy that edges obey."""
 
 from games.pack import Pack
+from games.rules import compile_rules
 from tunnel.policy import EdgePolicy
 from wire.reasons import Reason, explain, is_told
 
 
 def compile_policy(pack: Pack, dialect: str) -> EdgePolicy:
-    """Return the policy of a pack in one of its dialects (empty for a game without any)."""
+    """Return the policy of a pack in one of its dialects (empty for a game without any).
+
+    Raises MisuseError for a dialect the pack does not have.
+    """
     notice = pack.notice
     notices = {} if notice is None else {reason.value: notice(explain(reason)) for reason in Reason if is_told(reason)}
     return EdgePolicy(
@@ -15,4 +19,5 @@ def compile_policy(pack: Pack, dialect: str) -> EdgePolicy:
         serverbound=pack.serverbound,
         clientbound=pack.clientbound,
         closing_notices=notices,
+        rules=compile_rules(pack, dialect),
     )

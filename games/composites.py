@@ -1,4 +1,4 @@
-"""Field types made of others: records, lists, paths, and fields that are not always there.
+"""Field types made of others: records, lists, paths, fields that are not always there or must be known already.
 
 Like those of `games.fields` they are data first; packet classes (`games.packet`) are annotated with both.
 """
@@ -102,12 +102,46 @@ class Array:
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """A field of fixed length that must hold what the other side sent in an earlier packet, byte for byte.
+
+    The relay remembers it under the number ``memory``. Who decodes one packet by itself cannot know it, so here
+    only the field's own bounds are checked.
+    """
+
+    memory: int
+    field: Field
+
+    @property
+    def min_bytes(self) -> int:
+        """As long as the field."""
+        return self.field.min_bytes
+
+    @property
+    def max_bytes(self) -> int:
+        """As long as the field."""
+        return self.field.max_bytes
+
+    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> Any:
+        """Read the field."""
+        return self.field.read(reader, earlier)
+
+    def write(self, out: bytearray, value: Any, earlier: Mapping[str, Any]) -> None:
+        """Append the field."""
+        self.field.write(out, value, earlier)
+
+
+@dataclass(frozen=True, slots=True)
 class Packed:
-    """A two-byte length in bytes, then records of fixed size with nothing between: PKO's paths."""
+    """A two-byte length in bytes, then records of fixed size with nothing between: PKO's paths.
+
+    ``measured``: the records are points on a way that a player goes, and its length is limited like a rate.
+    """
 
     record: type[Record]
     low_items: int
     high_items: int
+    measured: bool = False
 
     @property
     def min_bytes(self) -> int:

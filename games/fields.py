@@ -4,8 +4,8 @@ A packet class (`games.packet`) annotates each field with one of these. They are
 policy, a reference page or a fuzzer's grammar from them) and read and write second. Every read is bounded
 and checked: a value that breaks its bound is a PacketFault, never a shorter or a zero value.
 
-Widths are bytes; integers are big-endian unless they say otherwise. Fields made of fields stand in
-`games.composites`.
+Widths are bytes; integers are big-endian unless they say otherwise. Text stands in `games.texts`, fields made of
+fields in `games.composites`.
 """
 
 from __future__ import annotations
@@ -69,13 +69,17 @@ class Field(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Int:
-    """An integer of ``width`` bytes within ``low`` to ``high`` (by default all it can hold)."""
+    """An integer of ``width`` bytes within ``low`` to ``high`` (by default all it can hold).
+
+    ``denied`` are ranges of values, both ends included, that are refused all the same.
+    """
 
     width: int
     signed: bool = False
     little_endian: bool = False
     low: int | None = None
     high: int | None = None
+    denied: tuple[tuple[int, int], ...] = ()
 
     @property
     def min_bytes(self) -> int:
@@ -105,15 +109,24 @@ class Int:
         """Read one integer."""
         raw = reader.take(self.width)
         value = int.from_bytes(raw, "little" if self.little_endian else "big", signed=self.signed)
-        if not self.lowest <= value <= self.highest:
-            raise reader.fault(f"{value} is not within {self.lowest} to {self.highest}")
+        problem = self._check(value)
+        if problem:
+            raise reader.fault(problem)
         return value
 
     def write(self, out: bytearray, value: int, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Append one integer."""
-        if not self.lowest <= value <= self.highest:
-            raise EncodeError(f"{value} is not within {self.lowest} to {self.highest}")
+        problem = self._check(value)
+        if problem:
+            raise EncodeError(problem)
         out += value.to_bytes(self.width, "little" if self.little_endian else "big", signed=self.signed)
+
+    def _check(self, value: int) -> str:
+        if not self.lowest <= value <= self.highest:
+            return f"{value} is not within {self.lowest} to {self.highest}"
+        if any(low <= value <= high for low, high in self.denied):
+            return f"{value} is refused"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +195,14 @@ class SplitInt64:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """A two-byte length and that many raw bytes; with ``exact_bytes`` the length is fixed."""
+    """A two-byte length and that many raw bytes; with ``exact_bytes`` the length is fixed.
+
+    The value of a ``secret`` one is never shown.
+    """
 
     limit_bytes: int
     exact_bytes: int | None = None
+    secret: bool = False
 
     @property
     def min_bytes(self) -> int:
@@ -219,50 +236,6 @@ class Sequence:
         if size > self.limit_bytes:
             return f"{size} bytes where at most {self.limit_bytes} are allowed"
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class String:
-    """A two-byte length that counts a closing NUL, the bytes, the NUL.
-
-    The value is bytes: the wire does not say the charset. ``limit_bytes`` bounds the text without its NUL.
-    A length of 0 or a missing NUL, which the game's own reader quietly mends, is refused.
-    """
-
-    limit_bytes: int
-    low_bytes: int = 0
-
-    @property
-    def min_bytes(self) -> int:
-        """Length field, shortest text, NUL."""
-        return 3 + self.low_bytes
-
-    @property
-    def max_bytes(self) -> int:
-        """Length field, longest text, NUL."""
-        return 3 + self.limit_bytes
-
-    def read(self, reader: Reader, earlier: Mapping[str, Any]) -> bytes:  # noqa: ARG002
-        """Read the text, without its NUL."""
-        size = int.from_bytes(reader.take(2), "big")
-        if not self.low_bytes < size <= self.limit_bytes + 1:
-            raise reader.fault(
-                f"string of {size} bytes with its NUL: {self.low_bytes + 1} to {self.limit_bytes + 1} are allowed",
-            )
-        raw = reader.take(size)
-        if raw[-1]:
-            raise reader.fault("the string does not end with NUL")
-        return raw[:-1]
-
-    def write(self, out: bytearray, value: bytes, earlier: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Append length, text and NUL."""
-        if not self.low_bytes <= len(value) <= self.limit_bytes:
-            raise EncodeError(
-                f"string of {len(value)} bytes: {self.low_bytes} to {self.limit_bytes} are allowed",
-            )
-        out += (len(value) + 1).to_bytes(2, "big")
-        out += value
-        out.append(0)
 
 
 @dataclass(frozen=True, slots=True)

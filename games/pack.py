@@ -2,6 +2,7 @@
 
 Who uses it: the core (frame layouts, notices, decoders for features), the bots and the scripted server
 (encoders), the command line (which dialects exist). A pack knows nothing of sockets or sessions.
+`games.rules` compiles its rules for edges.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 from games.envelope import Envelope, Frame
 from games.packet import Direction, Packet
+from games.rule_rows import GameRules
 from wire.errors import MisuseError, PacketFault
 from wire.layout import FrameLayout
 
@@ -50,7 +52,8 @@ class Pack:
     """A game: its layouts, dialects, opcodes and packets.
 
     ``notice`` makes the frame that shows a player a text before the session ends; None where the game has
-    no such thing. ``keep_alive`` is a frame a relay may send by itself to either side, empty if none.
+    no such thing. ``keep_alive`` is a frame a relay may send by itself to either side, empty if none. ``rules``
+    says what a client may send when; None for a game whose frames are only cut.
     """
 
     name: str
@@ -62,6 +65,7 @@ class Pack:
     packets: tuple[type[Packet], ...] = ()
     keep_alive: bytes = b""
     notice: Callable[[str], bytes] | None = None
+    rules: GameRules | None = None
 
     def layout(self, direction: Direction) -> FrameLayout:
         """Return the frame layout of one direction."""

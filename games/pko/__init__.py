@@ -1,7 +1,8 @@
 """The PKO pack: Tales of Pirates, Pirate King Online.
 
 Where things stand: `framing` (frames, session words, dialects), `opcodes` (the whole table, its bands),
-`errors` (error numbers), `bounds` and `styles` (what packets share); the other modules are typed packets.
+`errors` (error numbers), `bounds` and `styles` (what packets share), `notices` (texts for players), `rules` and
+`rule_rows` (what clients may send when); the other modules are typed packets.
 It must not know sockets or sessions.
 """
 
@@ -11,9 +12,10 @@ from types import ModuleType
 from games.pack import Pack
 from games.packet import Packet
 from games.pko import account, action, chat, connection, guild, items, npc, ping, progress, service, social, trade
-from games.pko.bounds import MAX_NOTICE_BYTES
-from games.pko.framing import CLIENTBOUND, CLIENTBOUND_LAYOUT, DIALECTS, KEEP_ALIVE, SERVERBOUND_LAYOUT
+from games.pko.framing import CLIENTBOUND_LAYOUT, DIALECTS, KEEP_ALIVE, SERVERBOUND_LAYOUT
+from games.pko.notices import popup
 from games.pko.opcodes import MOVED, OPCODES
+from games.pko.rules import RULES
 from games.registry import refuse_settings
 
 
@@ -30,15 +32,6 @@ PACKETS = tuple(cls for module in _MODULES for cls in _packets_of(module))
 """All typed packets of the game, those of every dialect."""
 
 
-def notice(text: str) -> bytes:
-    """Return the frame that shows ``text`` in a box, cut to its bound.
-
-    What is not ASCII becomes a question mark, because the client's charset is not known.
-    """
-    body = text.replace("\0", "?").encode("ascii", "replace")[:MAX_NOTICE_BYTES]
-    return CLIENTBOUND.seal(chat.PopupNotice.OPCODE, chat.PopupNotice(text=body).encode())
-
-
 def build_pack(framing: Mapping[str, object]) -> Pack:
     """Build the pack; it has no settings."""
     refuse_settings("pko", framing)
@@ -51,5 +44,6 @@ def build_pack(framing: Mapping[str, object]) -> Pack:
         opcodes=OPCODES + MOVED,
         packets=PACKETS,
         keep_alive=KEEP_ALIVE,
-        notice=notice,
+        notice=popup,
+        rules=RULES,
     )

@@ -17,10 +17,12 @@ opcode  way  class           body
 
 from typing import Annotated
 
-from games.fields import U16, Rest, Sequence, String
+from games.characters import BASE64, MAIL
+from games.fields import U16, Rest, Sequence
 from games.packet import Direction, Packet, packet
-from games.pko.bounds import Account, PasswordDigest, Pin
+from games.pko.bounds import COMMENT, Account, PasswordDigest, Pin
 from games.pko.styles import TG
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 CLIENTBOUND = Direction.CLIENTBOUND
@@ -38,7 +40,7 @@ class PublicKey(Packet):
 class PrivateKey(Packet):
     """CM_SEND_PRIVATE_KEY: the client's first frame, the session key under the server's RSA key, as base64."""
 
-    key: Annotated[bytes, String(2048)]
+    key: Annotated[bytes, String(2048, characters=BASE64, secret=True)]
 
 
 @packet(944, CLIENTBOUND, styles=TG)
@@ -54,7 +56,8 @@ class Register(Packet):
 
     user: Account
     password_digest: PasswordDigest
-    mail: Annotated[bytes, String(254)]  # no source gives a bound; mail itself allows no longer address
+    # No source gives a bound; mail itself allows no longer address.
+    mail: Annotated[bytes, String(254, characters=MAIL, phrases=(COMMENT,))]
 
 
 @packet(6415, SERVERBOUND)

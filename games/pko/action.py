@@ -19,9 +19,9 @@ from enum import IntEnum
 from typing import Annotated
 
 from games.composites import Packed, Unless, When
-from games.fields import I16, I32, I32LE, U8, U16, U32, Int, Rest
+from games.fields import I16, U8, U16, U32, Int, Rest
 from games.packet import Direction, Packet, Record, Tag, packet, record
-from games.pko.bounds import MAX_PATH_POINTS
+from games.pko.bounds import MAP_SIDE_CM, MAX_PATH_POINTS, Coordinate, Grid, ItemCount
 
 SERVERBOUND = Direction.SERVERBOUND
 CLIENTBOUND = Direction.CLIENTBOUND
@@ -71,17 +71,19 @@ def tagged(action: Action) -> Tag:
     return Tag(8, 1, action)
 
 
+PathCoordinate = Int(4, signed=True, little_endian=True, low=0, high=MAP_SIDE_CM)
+
+
 @record
 class Point(Record):
-    """A place on the map, as it stands in a path; maps reach from 0 to 409 600."""
+    """A place on the map, as it stands in a path; places outside of it are a way to teleport [4b no. 4, 16]."""
 
-    x: I32LE
-    y: I32LE
+    x: Annotated[int, PathCoordinate]
+    y: Annotated[int, PathCoordinate]
 
 
-Path = Annotated[tuple[Point, ...], Packed(Point, 1, MAX_PATH_POINTS)]
-ItemCount = Annotated[int, Int(2, signed=True, low=1, high=999)]  # zero and less are an exploit [4b no. 9]
-Grid = Annotated[int, Int(2, signed=True, low=-2, high=127)]  # -2: onto the ground; bags have 128 places
+WALK = Packed(Point, 1, MAX_PATH_POINTS, measured=True)
+Path = Annotated[tuple[Point, ...], WALK]
 
 
 @record
@@ -107,7 +109,7 @@ class UseSkill(Act):
     action: Annotated[int, only(Action.SKILL)] = Action.SKILL
     move_flag: U8 = 2
     fight_id: U8
-    path: Annotated[tuple[Point, ...] | None, When("move_flag", frozenset({2}), Packed(Point, 1, MAX_PATH_POINTS))]
+    path: Annotated[tuple[Point, ...] | None, When("move_flag", frozenset({2}), WALK)]
     skill_id: U32
     target_1: U32
     target_2: U32
@@ -120,8 +122,8 @@ class Lean(Act):
     action: Annotated[int, only(Action.LEAN)] = Action.LEAN
     pose: U32
     angle: U32
-    x: U32
-    y: U32
+    x: Coordinate
+    y: Coordinate
     height: U32
 
 
@@ -141,8 +143,8 @@ class ThrowItem(Act):
     action: Annotated[int, only(Action.ITEM_THROW)] = Action.ITEM_THROW
     grid: Grid
     number: ItemCount
-    x: I32
-    y: I32
+    x: Coordinate
+    y: Coordinate
 
 
 @packet(6, SERVERBOUND, tag=tagged(Action.ITEM_UNFIX))
@@ -152,8 +154,8 @@ class UnfixItem(Act):
     action: Annotated[int, only(Action.ITEM_UNFIX)] = Action.ITEM_UNFIX
     link: U8
     grid: Grid
-    x: Annotated[int | None, When("grid", frozenset({-2}), Int(4, signed=True))] = None
-    y: Annotated[int | None, When("grid", frozenset({-2}), Int(4, signed=True))] = None
+    x: Annotated[int | None, When("grid", frozenset({-2}), Int(4, low=0, high=MAP_SIDE_CM))] = None
+    y: Annotated[int | None, When("grid", frozenset({-2}), Int(4, low=0, high=MAP_SIDE_CM))] = None
 
 
 @packet(6, SERVERBOUND, tag=tagged(Action.ITEM_USE))
@@ -277,10 +279,13 @@ class DragTemporaryBag(Act):
 
 @packet(6, SERVERBOUND)
 class OtherAction(Act):
-    """Any other action: those of one fork only, and those whose layout is not known."""
+    """Any other action that clients send: those of one fork only, and 28, whose layout is not known.
 
-    action: U8
-    rest: Annotated[bytes, Rest()] = b""
+    The rest of the numbers is refused: servers alone send them, or have a case for them that reads nothing.
+    """
+
+    action: Annotated[int, Int(1, low=Action.TEMPORARY_BAG, high=37, denied=((29, 29),))]
+    rest: Annotated[bytes, Rest(256)] = b""  # the longest that is known of is a new name
 
 
 @packet(508, CLIENTBOUND, tag=tagged(Action.MOVE))

@@ -27,22 +27,30 @@ opcode  way  class           body
 
 from typing import Annotated
 
+from games.characters import TEXT
 from games.composites import Struct, Tail
 from games.fields import U32
 from games.packet import Direction, Packet, Record, packet, record
 from games.pko.bounds import AnyName, CharacterName, ChatText, NoticeText, OperatorText
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 CLIENTBOUND = Direction.CLIENTBOUND
 
 WHITE = 0xFFFFFFFF
 
+SERVER_ENDING_PHRASES = (b"/byebyeleecher", b"#21")
+"""The first ends a game server that has it as a back door [4b no. 2], the second clients; gates drop it [4b no. 17]."""
+
 
 @packet(1, SERVERBOUND)
 class Say(Packet):
-    """CM_SAY: to everybody in sight; a leading "&" is a command of a game master."""
+    """CM_SAY: to everybody in sight.
 
-    text: ChatText
+    A leading "&" is a command, which real game masters send too, so it is left to the server to know them.
+    """
+
+    text: Annotated[bytes, String(256, characters=TEXT, phrases=SERVER_ENDING_PHRASES)]
 
 
 @packet(501, CLIENTBOUND)

@@ -33,23 +33,28 @@ Pins, registration and the key exchange stand in `games.pko.account`.
 
 from typing import Annotated
 
+from games.characters import ACCOUNT, SAFE_TEXT
 from games.composites import Repeat, Struct, Tail, When
-from games.fields import I32, U8, U16, U32, Int, Rest, Sequence, String
+from games.fields import I32, U8, U16, U32, Int, Rest, Sequence
 from games.packet import Direction, Packet, Record, Tag, packet, record
 from games.pko.bounds import (
-    Account,
+    COMMENT,
     AnyName,
     CharacterName,
     Failure,
+    LoginAccount,
     Look,
     Mac,
     Motto,
+    NewName,
     NoticeText,
     PasswordDigest,
     Pin,
+    PlaceName,
     Success,
 )
 from games.pko.styles import CLASSIC, TG
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 CLIENTBOUND = Direction.CLIENTBOUND
@@ -61,6 +66,9 @@ MAX_CHARACTERS = 16  # the game has three places, forks a few more (error 539: b
 SUCCEEDED = Tag(0, 2, 0)
 
 LoginMagic = Annotated[int, Int(2, low=LOGIN_MAGIC, high=LOGIN_MAGIC)]
+Passport = Annotated[bytes, String(32, characters=ACCOUNT)]  # no source knows another than "nobill"
+PasswordBlob = Annotated[bytes, Sequence(24, exact_bytes=24, secret=True)]
+PlayedName = Annotated[bytes, String(20, low_bytes=1, characters=SAFE_TEXT, phrases=(COMMENT,), capture="character")]
 
 
 @packet(940, CLIENTBOUND)
@@ -74,9 +82,9 @@ class Greeting(Packet):
 class Login(Packet):
     """CM_LOGIN of the classic client; ``password`` is the stamp, enciphered under the password's digest."""
 
-    passport: Annotated[bytes, String(32)] = b"nobill"
-    account: Account
-    password: Annotated[bytes, Sequence(24, exact_bytes=24)]
+    passport: Passport = b"nobill"
+    account: LoginAccount
+    password: PasswordBlob
     mac: Mac
     magic: LoginMagic = LOGIN_MAGIC
     version: U16
@@ -86,9 +94,9 @@ class Login(Packet):
 class LoginWithAddress(Packet):
     """CM_LOGIN with the player's IPv4 address, for game servers with the stall-IP extension."""
 
-    passport: Annotated[bytes, String(32)] = b"nobill"
-    account: Account
-    password: Annotated[bytes, Sequence(24, exact_bytes=24)]
+    passport: Passport = b"nobill"
+    account: LoginAccount
+    password: PasswordBlob
     mac: Mac
     address: U32
     magic: LoginMagic = LOGIN_MAGIC
@@ -99,7 +107,7 @@ class LoginWithAddress(Packet):
 class LoginHashed(Packet):
     """CM_LOGIN of the TG line, sent inside its encryption: the password's hash as hexadecimal digits."""
 
-    account: Account
+    account: LoginAccount
     password_hash: PasswordDigest
     mac: Mac
     magic: LoginMagic = LOGIN_MAGIC
@@ -154,7 +162,7 @@ class LogoutReply(Packet):
 class BeginPlay(Packet):
     """CM_BGNPLAY: enter the world as the character of that name."""
 
-    name: CharacterName
+    name: PlayedName
 
 
 @packet(433, SERVERBOUND, styles=TG)
@@ -196,8 +204,8 @@ class EndPlayRefused(Packet):
 class NewCharacter(Packet):
     """CM_NEWCHA of the classic client: the whole LOOK; the largest frame an honest client sends."""
 
-    name: CharacterName
-    birthplace: AnyName
+    name: NewName
+    birthplace: PlaceName
     look: Look
 
 
@@ -208,8 +216,8 @@ class NewCharacterByType(Packet):
     Types are small numbers, and that tells the first of the three from the length of a LOOK.
     """
 
-    name: CharacterName
-    birthplace: AnyName
+    name: NewName
+    birthplace: PlaceName
     body_type: Annotated[int, Int(4, high=65535)]
     hair: U32
     face: U32

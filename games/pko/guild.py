@@ -18,19 +18,25 @@ opcode         class                             body
 
 from typing import Annotated
 
-from games.fields import I16, U8, U32, Int, String
+from games.characters import SAFE_TEXT
+from games.fields import U8, U32, Int
 from games.packet import Direction, Packet, Tag, packet
+from games.pko.bounds import COMMENT, Gold, Grid, ItemCount
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
+
+# PX allows 12 bytes; 32 leave room for forks that send a digest, as they do for pins.
+GuildPassword = Annotated[bytes, String(32, characters=SAFE_TEXT, phrases=(COMMENT,), secret=True)]
 
 
 @packet(401, SERVERBOUND)
 class GuildCreate(Packet):
-    """CM_GUILD_PUTNAME: the name (PX 16 bytes, DK 32) and the password (PX 12 bytes) of a new guild."""
+    """CM_GUILD_PUTNAME: the name (PX 16 bytes, DK 32) and the password of a new guild."""
 
     confirm: U8
-    name: Annotated[bytes, String(32)]
-    password: Annotated[bytes, String(64)]
+    name: Annotated[bytes, String(32, characters=SAFE_TEXT, phrases=(COMMENT,))]
+    password: GuildPassword
 
 
 @packet(402, SERVERBOUND)
@@ -82,14 +88,14 @@ class GuildLeave(Packet):
 class GuildDisband(Packet):
     """CM_GUILD_DISBAND."""
 
-    password: Annotated[bytes, String(64)]
+    password: GuildPassword
 
 
 @packet(410, SERVERBOUND)
 class GuildSetMotto(Packet):
     """CM_GUILD_MOTTO: the group server takes fewer than 50 bytes."""
 
-    motto: Annotated[bytes, String(49)]
+    motto: Annotated[bytes, String(49, characters=SAFE_TEXT, phrases=(COMMENT,))]
 
 
 @packet(411, SERVERBOUND)
@@ -97,7 +103,7 @@ class GuildChallenge(Packet):
     """CM_GUILD_CHALLENGE."""
 
     level: U8
-    money: U32
+    money: Gold
 
 
 @packet(412, SERVERBOUND)
@@ -105,7 +111,7 @@ class GuildBid(Packet):
     """CM_GUILD_LEIZHU: offer to be the one that others challenge."""
 
     level: U8
-    money: U32
+    money: Gold
 
 
 @packet(413, SERVERBOUND)
@@ -122,10 +128,10 @@ class GuildBankItem(Packet):
 
     kind: Annotated[int, Int(1, high=0)] = 0
     from_kind: U8
-    from_grid: I16
-    number: I16
+    from_grid: Grid
+    number: ItemCount
     to_kind: U8
-    to_grid: I16
+    to_grid: Grid
 
 
 @packet(6414, SERVERBOUND, tag=Tag(0, 1, 1))
@@ -134,4 +140,4 @@ class GuildBankGold(Packet):
 
     kind: Annotated[int, Int(1, low=1, high=1)] = 1
     direction: U8
-    gold: U32
+    gold: Gold

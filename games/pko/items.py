@@ -38,16 +38,17 @@ from games.composites import Array, Repeat, Struct, Tail
 from games.fields import U8, U16, U32, Int
 from games.packet import Direction, Packet, Record, Tag, packet, record
 from games.pko.bounds import Pin
+from games.pko.styles import CLASSIC
 
 SERVERBOUND = Direction.SERVERBOUND
 
 
 @record
 class ItemRef(Record):
-    """So many of what lies in a place of the bag."""
+    """So many of what lies in a place of the bag; servers take both for signed words."""
 
-    grid: U16
-    number: U16
+    grid: Annotated[int, Int(2, high=32767)]
+    number: Annotated[int, Int(2, high=32767)]
 
 
 # Servers act on groups they never read when a count is wrong, so a count over 48 is refused [4b no. 5].
@@ -125,7 +126,7 @@ class SlotMachineStop(Packet):
 class ForgeCanAct(Packet):
     """CM_ITEM_FORGE_CANACTION: honest clients send 0."""
 
-    value: U16 = 0
+    value: Annotated[int, Int(2, high=0)] = 0
 
 
 @packet(31, SERVERBOUND)
@@ -234,7 +235,7 @@ class SortBag(Packet):
     second: U8
 
 
-@packet(351, SERVERBOUND)
+@packet(351, SERVERBOUND, styles=CLASSIC)
 class BagOfHolding(Packet):
     """CM_REQUESTBAGOFHOLDING."""
 

@@ -28,10 +28,12 @@ opcode  class            body
 
 from typing import Annotated
 
+from games.characters import SAFE_TEXT
 from games.composites import Array
 from games.fields import U8, U16, U32, Int, Rest
 from games.packet import Direction, Packet, Tag, packet
-from games.pko.bounds import AnyName
+from games.pko.bounds import COMMENT
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 
@@ -45,6 +47,11 @@ EXCHANGE = 51
 def only(number: int) -> Int:
     """Return the type of a second opcode, inside a talk or a trade, that has one value."""
     return Int(2, low=number, high=number)
+
+
+def other_than(*numbers: int) -> Int:
+    """Return the type of a second opcode that may be any but these, whose packets have classes of their own."""
+    return Int(2, denied=tuple((number, number) for number in numbers))
 
 
 def second(number: int) -> Tag:
@@ -103,7 +110,7 @@ class OtherTalk(Packet):
     """CM_REQUESTTALK: about anything else."""
 
     npc_id: U32
-    second: U16
+    second: Annotated[int, other_than(TALK_PAGE, FUNCTION, MISSION)]
     rest: Annotated[bytes, Rest(64)] = b""
 
 
@@ -131,7 +138,7 @@ class OtherNpcTrade(Packet):
     """CM_REQUESTTRADE: anything else."""
 
     npc_id: U32
-    second: U16
+    second: Annotated[int, other_than(EXCHANGE, TRADE)]
     rest: Annotated[bytes, Rest(64)] = b""
 
 
@@ -158,7 +165,7 @@ class MissionLogClear(Packet):
 class BoatCreate(Packet):
     """CM_CREATE_BOAT."""
 
-    name: AnyName
+    name: Annotated[bytes, String(64, characters=SAFE_TEXT, phrases=(COMMENT,))]  # no source gives a length
     parts: Annotated[tuple[int, ...], Array(4, Int(1))]
 
 

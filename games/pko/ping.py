@@ -16,7 +16,7 @@ opcode     way  class               body
 
 from typing import Annotated
 
-from games.composites import Array
+from games.composites import Array, Remembered
 from games.fields import Int, Rest
 from games.packet import Direction, Packet, packet
 from games.pko.styles import CLASSIC, TG
@@ -24,7 +24,9 @@ from games.pko.styles import CLASSIC, TG
 SERVERBOUND = Direction.SERVERBOUND
 CLIENTBOUND = Direction.CLIENTBOUND
 
-Words = Annotated[tuple[int, ...], Array(5, Int(4))]
+FIVE_WORDS = Array(5, Int(4))
+PING_MEMORY = 0
+"""Where a relay remembers the words of the last 515."""
 
 
 @packet(537, CLIENTBOUND)
@@ -41,14 +43,14 @@ class CheckPingReply(Packet):
 class Ping(Packet):
     """MC_PING: a game master's query; the words are raw pointers of the server."""
 
-    words: Words
+    words: Annotated[tuple[int, ...], FIVE_WORDS]
 
 
 @packet(15, SERVERBOUND)
 class PingReply(Packet):
-    """CM_PING: the same five words; servers trust them, so a forged one is an attack."""
+    """CM_PING: the same five words; servers trust them, so a forged one is an attack [4b no. 6]."""
 
-    words: Words
+    words: Annotated[tuple[int, ...], Remembered(PING_MEMORY, FIVE_WORDS)]
 
 
 @packet(5020, CLIENTBOUND, styles=CLASSIC)
@@ -62,7 +64,7 @@ class GmPing(Packet):
 class GmPingReply(Packet):
     """CP_PING: the answer; not empty when it is CP_FRND_MOVE_GROUP, which shares the number."""
 
-    rest: Annotated[bytes, Rest()] = b""
+    rest: Annotated[bytes, Rest(128)] = b""  # names of groups
 
 
 @packet(5022, CLIENTBOUND, styles=TG)

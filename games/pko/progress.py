@@ -19,9 +19,18 @@ from typing import Annotated
 from games.composites import Repeat, Struct
 from games.fields import U8, U16, U32, Int
 from games.packet import Direction, Packet, Record, packet, record
-from games.pko.bounds import AnyName
+from games.pko.bounds import PlaceName
 
 SERVERBOUND = Direction.SERVERBOUND
+
+
+# Internal skills, which no player may learn [4b no. 11]; one source refuses 342 to 444 too, which others do not.
+INTERNAL_SKILLS = (
+    *((25, 38), (202, 202), (280, 280), (311, 311), (321, 324)),
+    *((329, 341), (453, 459), (467, 467)),
+)
+MAX_SKILL_ID = 500
+LearntSkill = Annotated[int, Int(2, low=1, high=MAX_SKILL_ID, denied=INTERNAL_SKILLS)]
 
 
 @packet(7, SERVERBOUND)
@@ -55,8 +64,8 @@ class DieReturn(Packet):
 class LearnSkill(Packet):
     """CM_SKILLUPGRADE: honest clients ask for one level."""
 
-    skill_id: U16
-    levels: U8 = 1
+    skill_id: LearntSkill
+    levels: Annotated[int, Int(1, low=1, high=1)] = 1
 
 
 @packet(16, SERVERBOUND)
@@ -71,7 +80,7 @@ class RefreshData(Packet):
 class MapMask(Packet):
     """CM_MAP_MASK: ask for what is uncovered of a map."""
 
-    map_name: AnyName
+    map_name: PlaceName
 
 
 @packet(94, SERVERBOUND)

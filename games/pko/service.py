@@ -16,10 +16,12 @@ opcode  class              body
 
 from typing import Annotated
 
-from games.fields import U32, String
+from games.characters import LETTER, SAFE_TEXT, TEXT
+from games.fields import U32
 from games.packet import Direction, Packet, packet
-from games.pko.bounds import AnyName, OperatorText
+from games.pko.bounds import COMMENT
 from games.pko.styles import TG
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 
@@ -28,7 +30,7 @@ SERVERBOUND = Direction.SERVERBOUND
 class CheatAnswer(Packet):
     """CM_CHEAT_CHECK: the answer to a captcha."""
 
-    answer: Annotated[bytes, String(64)]
+    answer: Annotated[bytes, String(64, characters=SAFE_TEXT, phrases=(COMMENT,))]
 
 
 @packet(92, SERVERBOUND)
@@ -36,8 +38,9 @@ class LetterSend(Packet):
     """CM_GM_SEND."""
 
     npc_id: U32
-    title: AnyName
-    text: OperatorText
+    # No source gives bounds; these are those of a stall's name and of an operator's text.
+    title: Annotated[bytes, String(64, characters=TEXT)]
+    text: Annotated[bytes, String(500, characters=LETTER)]
 
 
 @packet(93, SERVERBOUND)

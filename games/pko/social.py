@@ -33,16 +33,16 @@ opcode          class                                body
 
 from typing import Annotated
 
+from games.characters import SAFE_TEXT
 from games.composites import Repeat
-from games.fields import U8, U16, U32, Int, String
+from games.fields import U8, U16, U32, Int
 from games.packet import Direction, Packet, packet
-from games.pko.bounds import CharacterName, ChatText
+from games.pko.bounds import COMMENT, CharacterName, ChatText, PageNumber, RowsPerPage
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 
-# The server divides by the number and indexes with the page, both as signed words [4b no. 8].
-PageNumber = Annotated[int, Int(2, high=32767)]
-RowsPerPage = Annotated[int, Int(2, low=1, high=32767)]
+RoomMember = String(20, characters=SAFE_TEXT, phrases=(COMMENT,))
 
 
 @packet(6001, SERVERBOUND)
@@ -111,14 +111,16 @@ class FriendChangeGroup(Packet):
     """CP_FRND_CHANGE_GROUP."""
 
     character_id: U32
-    group: Annotated[bytes, String(32)]  # no source gives a bound; names of all kinds stay below this
+    # No source gives a bound; names of all kinds stay below this.
+    group: Annotated[bytes, String(32, characters=SAFE_TEXT, phrases=(COMMENT,))]
 
 
 @packet(6017, SERVERBOUND)
 class ChangePersonInfo(Packet):
     """CP_CHANGE_PERSONINFO: what others see of the player."""
 
-    motto: Annotated[bytes, String(40)]  # the server's buffer; honest clients send at most 16 bytes
+    # The server's buffer has 40 bytes, the NUL among them; honest clients send at most 16.
+    motto: Annotated[bytes, String(39, characters=SAFE_TEXT, phrases=(COMMENT,))]
     icon: U16
     refuse: U8
 
@@ -134,7 +136,7 @@ class RefuseToMe(Packet):
 class RoomCreate(Packet):
     """CP_SESS_CREATE: a private chat room with these members."""
 
-    names: Annotated[tuple[bytes, ...], Repeat(Int(1), String(20))]
+    names: Annotated[tuple[bytes, ...], Repeat(Int(1), RoomMember)]
 
 
 @packet(6407, SERVERBOUND)

@@ -1,5 +1,6 @@
 """Packets of buying and selling: between players, at stalls, in the store, at auctions. Table 4.4 of the
-protocol notes; all but the last to the server. Amounts over 2 000 000 000 are an exploit, and a matter of rules.
+protocol notes; all but the last to the server. Amounts over 2 000 000 000 are an exploit, as is credit over
+2 000 000.
 
 ======  =============  ============================================================
 opcode  class          body
@@ -18,7 +19,8 @@ opcode  class          body
 316     TradeItem      u8 type, u32 id, u8 op, u8 slot, u8 slot, u8 count
 317     TradeSettle    u8 type, u32 id
 318     TradeConfirm   u8 type, u32 id
-319     TradeMoney     u8 type, u32 id, u8 op, u8 currency, u32 amount
+319     TradeGold      u8 type, u32 id, u8 op, u8 0, u32 amount
+319     TradeCredit    u8 type, u32 id, u8 op, u8 1, u32 amount
 330     StallSet       str name, u8 n, n × (u8 grid, u32 price, u8 count, u8 index)
 331     StallOpen      u32 id
 332     StallBuy       u32 id, u8 index, u8 count, u8 grid
@@ -29,10 +31,12 @@ opcode  class          body
 
 from typing import Annotated
 
+from games.characters import TEXT
 from games.composites import Repeat, Struct
 from games.fields import U8, U16, U32, Int
-from games.packet import Direction, Packet, Record, packet, record
-from games.pko.bounds import AnyName, Pin
+from games.packet import Direction, Packet, Record, Tag, packet, record
+from games.pko.bounds import MAX_CREDIT, Gold, PageNumber, Pin, RowsPerPage
+from games.texts import String
 
 SERVERBOUND = Direction.SERVERBOUND
 CLIENTBOUND = Direction.CLIENTBOUND
@@ -43,7 +47,7 @@ class StallGood(Record):
     """What a stall offers in one place."""
 
     grid: U8
-    price: U32
+    price: Gold
     count: U8
     index: U8
 
@@ -60,8 +64,8 @@ class StoreList(Packet):
     """CM_STORE_LIST_ASK: a page of a class of goods."""
 
     class_id: U32
-    page: U16
-    number: U16
+    page: PageNumber
+    number: RowsPerPage
 
 
 @packet(43, SERVERBOUND)
@@ -96,7 +100,7 @@ class Bid(Packet):
 
     npc_id: U32
     item_id: U16
-    price: U32
+    price: Gold
 
 
 @packet(87, SERVERBOUND)
@@ -158,22 +162,33 @@ class TradeConfirm(Packet):
     character_id: U32
 
 
-@packet(319, SERVERBOUND)
-class TradeMoney(Packet):
-    """CM_CHARTRADE_MONEY: ``currency`` 0 is gold, 1 credit."""
+@packet(319, SERVERBOUND, tag=Tag(6, 1, 0))
+class TradeGold(Packet):
+    """CM_CHARTRADE_MONEY: put gold on the table or take it off."""
 
     kind: U8
     character_id: U32
     operation: U8
-    currency: U8
-    amount: U32
+    currency: Annotated[int, Int(1, high=0)] = 0
+    amount: Gold
+
+
+@packet(319, SERVERBOUND, tag=Tag(6, 1, 1))
+class TradeCredit(Packet):
+    """CM_CHARTRADE_MONEY: the same with credit, in forks that have it."""
+
+    kind: U8
+    character_id: U32
+    operation: U8
+    currency: Annotated[int, Int(1, low=1, high=1)] = 1
+    amount: Annotated[int, Int(4, high=MAX_CREDIT)]
 
 
 @packet(330, SERVERBOUND)
 class StallSet(Packet):
     """CM_STALL_ALLDATA: open one's own."""
 
-    name: AnyName
+    name: Annotated[bytes, String(64, characters=TEXT)]  # DK; shown to players, written nowhere
     goods: Annotated[tuple[StallGood, ...], Repeat(Int(1, high=18), Struct(StallGood))]
 
 

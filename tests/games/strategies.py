@@ -7,13 +7,16 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from games import composites, fields
+from games import composites, fields, texts
 from games.packet import Record
 
 LONGEST_BYTES = 200
 """Content is kept this short where a bound allows more: bounds have tests of their own."""
 
 MOST_ITEMS = 6
+
+STEP = 500
+"""How far two points of a walk lie apart at most, on each axis."""
 
 R = TypeVar("R", bound=Record)
 
@@ -43,7 +46,7 @@ def _value(field: fields.Field, earlier: dict[str, Any]) -> st.SearchStrategy[An
 def _plain(field: fields.Field) -> st.SearchStrategy[Any]:
     match field:
         case fields.Int():
-            return st.integers(field.lowest, field.highest)
+            return st.one_of([st.integers(low, high) for low, high in _gaps(field)])
         case fields.Float():
             # A signalling NaN may change its bits on the way through a register, so none are drawn.
             return st.floats(width=32, allow_nan=False)
@@ -53,8 +56,8 @@ def _plain(field: fields.Field) -> st.SearchStrategy[Any]:
             return st.binary(min_size=size, max_size=size)
         case fields.Sequence(limit, exact):
             return _content(limit) if exact is None else st.binary(min_size=exact, max_size=exact)
-        case fields.String(limit, low):
-            return _content(limit, low)
+        case texts.String():
+            return _text(field)
         case fields.Rest(limit):
             return _content(limit)
         case _:
@@ -63,16 +66,52 @@ def _plain(field: fields.Field) -> st.SearchStrategy[Any]:
 
 def _compound(field: fields.Field) -> st.SearchStrategy[Any]:
     match field:
+        case composites.Remembered(_, inner):
+            return _plain(inner)
         case composites.Struct(record):
             return packets_of(record)
         case composites.Repeat(count, item):
             return _items(_plain(item), count.lowest, count.highest)
         case composites.Array(count, item):
             return _items(_plain(item), count, count)
-        case composites.Packed(record, low, high):
-            return _items(packets_of(record), low, high)
+        case composites.Packed(record, low, high, measured):
+            return _walks(record, low, high) if measured else _items(packets_of(record), low, high)
         case _:
             raise NotImplementedError(f"no strategy for fields of type {type(field).__name__}")
+
+
+@st.composite
+def _walks(draw: st.DrawFn, record: type[R], low: int, high: int) -> tuple[R, ...]:
+    """Draw a way as somebody goes it: each point within some steps of the one before."""
+    points: list[R] = [draw(packets_of(record))] if low else []
+    bounds = {name: field for name, field in record.FIELDS if isinstance(field, fields.Int)}
+    for _ in range(draw(st.integers(len(points), max(low, min(high, MOST_ITEMS)))) - len(points)):
+        last = points[-1] if points else draw(packets_of(record))
+        steps = {name: getattr(last, name) + draw(st.integers(-STEP, STEP)) for name in bounds}
+        points.append(
+            record(**{name: min(max(step, bounds[name].lowest), bounds[name].highest) for name, step in steps.items()})
+        )
+    return tuple(points)
+
+
+def _gaps(field: fields.Int) -> list[tuple[int, int]]:
+    """Return the ranges of legal values: what lies between those that are denied."""
+    gaps = []
+    low = field.lowest
+    for first, last in sorted(field.denied):
+        if low < first:
+            gaps.append((low, first - 1))
+        low = max(low, last + 1)
+    return [*gaps, (low, field.highest)] if low <= field.highest else gaps
+
+
+def _text(field: texts.String) -> st.SearchStrategy[bytes]:
+    letters = st.text(
+        field.characters.allowed.decode("latin-1"),
+        min_size=field.low_bytes,
+        max_size=min(field.limit_bytes, LONGEST_BYTES),
+    )
+    return letters.map(lambda text: text.encode("latin-1")).filter(lambda text: not field.problem_of(text))
 
 
 def _content(limit_bytes: int, low_bytes: int = 0) -> st.SearchStrategy[bytes]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from games import composites, fields
+from games import composites, fields, texts
 from games.fields import Field, Reader
 from games.packet import Record, record
 from wire.errors import EncodeError, PacketFault
@@ -34,6 +34,7 @@ ROWS: list[tuple[Field, Any, bytes]] = [
     (fields.Int(4), 0xFFFFFFFF, b"\xff\xff\xff\xff"),
     (fields.Int(4, signed=True, little_endian=True), -2, b"\xfe\xff\xff\xff"),
     (fields.Int(2, low=911, high=911), 911, b"\x03\x8f"),
+    (fields.Int(1, denied=((2, 3), (5, 5))), 4, b"\x04"),
     (fields.Float(), 1.5, b"\0\0\xc0\x3f"),
     (fields.Float(little_endian=False), 1.5, b"\x3f\xc0\0\0"),
     (fields.SplitInt64(), 0x0102030405060708, b"\x01\x02\x03\x04\x05\x06\x07\x08"),
@@ -42,13 +43,14 @@ ROWS: list[tuple[Field, Any, bytes]] = [
     (fields.Sequence(4), b"abcd", b"\0\x04abcd"),
     (fields.Sequence(4), b"", b"\0\0"),
     (fields.Sequence(4, exact_bytes=2), b"ab", b"\0\x02ab"),
-    (fields.String(3), b"abc", b"\0\x04abc\0"),
-    (fields.String(3), b"", b"\0\x01\0"),
+    (texts.String(3), b"abc", b"\0\x04abc\0"),
+    (texts.String(3), b"", b"\0\x01\0"),
     (fields.Raw(2), b"ab", b"ab"),
     (composites.Struct(Pair), ONE, b"\x01\0\x02"),
     (composites.Repeat(fields.Int(1), composites.Struct(Pair)), (ONE, TWO), b"\x02\x01\0\x02\x03\0\x04"),
     (composites.Repeat(fields.Int(2), fields.Int(1)), (), b"\0\0"),
     (composites.Array(2, fields.Int(1)), (1, 2), b"\x01\x02"),
+    (composites.Remembered(0, composites.Array(2, fields.Int(1))), (1, 2), b"\x01\x02"),
     (composites.Packed(Pair, 1, 2), (ONE, TWO), b"\0\x06\x01\0\x02\x03\0\x04"),
 ]
 
@@ -76,12 +78,14 @@ def test_row(field: Field, value: Any, raw: bytes) -> None:
     [
         (fields.Int(2, low=911, high=911), b"\0\x01"),
         (fields.Int(1, high=1), b"\x02"),
+        (fields.Int(1, denied=((2, 3), (5, 5))), b"\x03"),
+        (fields.Int(1, denied=((2, 3), (5, 5))), b"\x05"),
         (fields.Sequence(4), b"\0\x05abcde"),
         (fields.Sequence(4, exact_bytes=2), b"\0\x01a"),
-        (fields.String(3), b"\0\x05abcd\0"),
-        (fields.String(3), b"\0\0"),
-        (fields.String(3, low_bytes=1), b"\0\x01\0"),
-        (fields.String(3), b"\0\x03abc"),
+        (texts.String(3), b"\0\x05abcd\0"),
+        (texts.String(3), b"\0\0"),
+        (texts.String(3, low_bytes=1), b"\0\x01\0"),
+        (texts.String(3), b"\0\x03abc"),
         (fields.Rest(2), b"abc"),
         (composites.Packed(Pair, 1, 2), b"\0\0"),
         (composites.Packed(Pair, 1, 2), b"\0\x04abcd"),
@@ -100,12 +104,13 @@ def test_bytes_that_break_a_bound(field: Field, raw: bytes) -> None:
         (fields.Int(1), 256),
         (fields.Int(1), -1),
         (fields.Int(2, low=911, high=911), 910),
+        (fields.Int(1, denied=((2, 3),)), 2),
         (fields.Float(), 1e39),
         (fields.SplitInt64(), 1 << 63),
         (fields.Sequence(4), b"abcde"),
         (fields.Sequence(4, exact_bytes=2), b"a"),
-        (fields.String(3), b"abcd"),
-        (fields.String(3, low_bytes=1), b""),
+        (texts.String(3), b"abcd"),
+        (texts.String(3, low_bytes=1), b""),
         (fields.Raw(2), b"a"),
         (fields.Rest(2), b"abc"),
         (composites.Repeat(fields.Int(1, high=1), fields.Int(1)), (1, 2)),

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import pytest
 
-from games.fields import U8, U16, Int, String
+from games.fields import U8, U16, Int
 from games.packet import Direction, Packet, Record, Tag, packet, record
+from games.texts import String
 from wire.errors import EncodeError, PacketFault
 
 

@@ -16,9 +16,9 @@ WHO: dict[str, Any] = {"world_id": 7, "packet_id": 9}
 HEAD = b"\0\0\0\x07\0\0\0\x09"
 
 A = Point(x=217000, y=278000)
-B = Point(x=-1, y=2)
+B = Point(x=409_600, y=2)
 A_BYTES = b"\xa8\x4f\x03\0\xf0\x3d\x04\0"
-B_BYTES = b"\xff\xff\xff\xff\x02\0\0\0"
+B_BYTES = b"\0\x40\x06\0\x02\0\0\0"
 
 # packet, body behind the common head, whole frame
 ROWS: list[tuple[Packet, bytes, int]] = [
@@ -40,7 +40,7 @@ ROWS: list[tuple[Packet, bytes, int]] = [
         37,
     ),
     (action.PickItem(**WHO, item_world_id=1, handle=2), b"\x08\0\0\0\x01\0\0\0\x02", 25),
-    (action.ThrowItem(**WHO, grid=1, number=2, x=3, y=-1), b"\x09\0\x01\0\x02\0\0\0\x03\xff\xff\xff\xff", 29),
+    (action.ThrowItem(**WHO, grid=1, number=2, x=3, y=409_600), b"\x09\0\x01\0\x02\0\0\0\x03\0\x06\x40\0", 29),
     (action.UnfixItem(**WHO, link=1, grid=2), b"\x0a\x01\0\x02", 20),
     (action.UnfixItem(**WHO, link=1, grid=-2, x=3, y=4), b"\x0a\x01\xff\xfe\0\0\0\x03\0\0\0\x04", 28),
     (action.UseItem(**WHO, from_grid=1, to_grid=-1), b"\x0b\0\x01\xff\xff", 21),

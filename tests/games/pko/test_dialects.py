@@ -3,10 +3,11 @@
 import pytest
 
 from games.packet import Direction
-from games.pko import build_pack, connection, framing, notice
+from games.pko import build_pack, connection, framing
 from games.pko.bounds import MAX_NOTICE_BYTES
 from games.pko.chat import PopupNotice, Say
 from games.pko.connection import Logout, LogoutReply
+from games.pko.notices import popup
 from games.registry import load_pack
 from wire.errors import EncodeError, MisuseError, PacketFault
 
@@ -153,14 +154,14 @@ def test_notice() -> None:
     codec = load_pack("pko").codec()
 
     def shown(text: str) -> bytes:
-        packet = codec.decode(CLIENTBOUND, codec.open(CLIENTBOUND, notice(text)))
+        packet = codec.decode(CLIENTBOUND, codec.open(CLIENTBOUND, popup(text)))
         assert isinstance(packet, PopupNotice)
         return packet.text
 
     assert shown("server full") == b"server full"
     assert shown("за 5 минут\0!") == b"?? 5 ??????!"
     assert shown("x" * 2000) == b"x" * MAX_NOTICE_BYTES
-    assert load_pack("pko").notice is notice
+    assert load_pack("pko").notice is popup
 
 
 def test_no_settings() -> None:

@@ -26,11 +26,8 @@ ROWS: list[tuple[Packet, bytes, int]] = [
     ),
     (trade.TradeSettle(kind=1, character_id=2), b"\x01\0\0\0\x02", 13),
     (trade.TradeConfirm(kind=1, character_id=2), b"\x01\0\0\0\x02", 13),
-    (
-        trade.TradeMoney(kind=1, character_id=2, operation=3, currency=0, amount=5),
-        b"\x01\0\0\0\x02\x03\0\0\0\0\x05",
-        19,
-    ),
+    (trade.TradeGold(kind=1, character_id=2, operation=3, amount=5), b"\x01\0\0\0\x02\x03\0\0\0\0\x05", 19),
+    (trade.TradeCredit(kind=1, character_id=2, operation=3, amount=5), b"\x01\0\0\0\x02\x03\x01\0\0\0\x05", 19),
     (
         trade.StallSet(name=b"A", goods=(trade.StallGood(grid=1, price=2, count=3, index=4),)),
         string(b"A") + b"\x01" + b"\x01\0\0\0\x02\x03\x04",

@@ -163,7 +163,7 @@ def test_characters_are_made_and_deleted(port: Port) -> None:
         assert isinstance(reply, NewCharacterReply)
         return reply.error
 
-    assert [make(b"Rend"), make(b"Rend"), make(b"no way!"), make(b"Third"), make(b"Fourth")] == [0, 526, 531, 0, 525]
+    assert [make(b"Rend"), make(b"Rend"), make(b"no[way"), make(b"Third"), make(b"Fourth")] == [0, 526, 531, 0, 525]
     client.send(DeleteCharacter(name=b"Rend", pin=PIN))
     client.send(DeleteCharacter(name=b"Rend", pin=PIN))
     client.send(BeginPlay(name=b"Rend"))

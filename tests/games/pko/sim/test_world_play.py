@@ -11,6 +11,7 @@ from games.pko.ping import CheckPing, CheckPingReply
 from games.pko.sim.effects import CloseReason
 from games.pko.sim.ledger import Tally
 from tests.games.pko.sim.client import Port, login, make_world
+from tests.games.rows import string
 
 
 @pytest.fixture
@@ -58,12 +59,18 @@ def test_chat_is_read_by_all_in_sight(port: Port) -> None:
     assert stranger.take() == []
 
 
-@pytest.mark.parametrize("text", [b"boom #21 boom", b"&make 1,1"])
-def test_texts_that_a_gate_keeps_back_are_dropped(port: Port, text: bytes) -> None:
+def test_commands_of_game_masters_are_dropped(port: Port) -> None:
     client = port.enter(b"speaker")
-    client.send(Say(text=text))
+    client.send(Say(text=b"&make 1,1"))
     assert client.take() == []
     assert port.world.tallies.dropped_texts == 1
+
+
+def test_a_text_that_a_gate_keeps_back_is_malformed(port: Port) -> None:
+    client = port.enter(b"speaker")
+    client.send_bytes(port.codec.dialect.serverbound.seal(Say.OPCODE, string(b"boom #21 boom")))
+    assert client.take() == []
+    assert port.world.tallies.malformed_packets == 1
 
 
 def test_the_ledger_holds_what_clients_sent(port: Port) -> None:
@@ -78,7 +85,7 @@ def test_the_ledger_holds_what_clients_sent(port: Port) -> None:
 
 def test_what_is_not_scripted_is_counted_and_ignored(port: Port) -> None:
     client = port.enter(b"admin")
-    client.send(OtherAction(world_id=1, packet_id=1, action=99))
+    client.send(OtherAction(world_id=1, packet_id=1, action=30))
     client.send(Whisper(to=b"x", text=b"y"))
     client.send_bytes(bytes.fromhex("0008 80000000 0800"))
     client.send_bytes(bytes.fromhex("0009 80000000 0006 00"))
@@ -96,15 +103,24 @@ def test_what_is_not_scripted_is_counted_and_ignored(port: Port) -> None:
     )
 
 
-def test_moves_of_others_and_off_the_map_are_ignored(port: Port) -> None:
+@pytest.mark.parametrize("x", [-1, 409_601])
+def test_a_move_off_the_map_is_malformed(port: Port, x: int) -> None:
+    client = port.enter(b"admin")
+    body = client.move(1).encode()
+    client.take()
+    client.send_bytes(
+        port.codec.dialect.serverbound.seal(6, body[:-8] + x.to_bytes(4, "little", signed=True) + body[-4:])
+    )
+    assert client.take() == []
+    assert port.world.tallies.malformed_packets == 1
+
+
+def test_moves_of_others_are_ignored(port: Port) -> None:
     client, other = port.enter(b"admin"), port.enter(b"other")
-    client.entered, mine = other.entered, client.entered
+    client.entered = other.entered
     client.move(1)
-    client.entered = mine
-    client.move(1, to=Point(x=-1, y=0))
-    client.move(1, to=Point(x=409_601, y=0))
     assert client.take() == other.take() == []
-    assert (port.world.tallies.foreign_actions, port.world.tallies.off_map_moves) == (1, 2)
+    assert port.world.tallies.foreign_actions == 1
 
 
 def test_a_move_before_the_map_is_ignored(port: Port) -> None:
