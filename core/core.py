@@ -14,6 +14,7 @@ from core.tunnel_service import TunnelService
 from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
 from tunnel.options import server_options
+from tunnel.policy import EdgePolicy
 
 _log = structlog.get_logger("core")
 
@@ -70,6 +71,15 @@ class Core:
     def running_sessions(self) -> int:
         """Players connected through this core now."""
         return sum(tunnel.running_sessions for tunnel in self.service.tunnels.values())
+
+    @property
+    def policy(self) -> EdgePolicy:
+        """What the edges obey now."""
+        return self.service.policy
+
+    def set_policy(self, policy: EdgePolicy) -> None:
+        """Have all edges obey another policy at once, players undisturbed; raises MisuseError, and changes nothing."""
+        self.service.set_policy(policy)
 
     async def start(self) -> None:
         """Bind the port and begin to serve; raises OSError when it is in use."""

@@ -5,7 +5,7 @@ loses its tunnel, and only that.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import structlog
@@ -19,7 +19,9 @@ from tunnel.owner import CORE_SIDE
 from tunnel.policy import EdgePolicy
 from tunnel.session import Session
 from wire.errors import TunnelFault
+from wire.layout import FrameLayout
 from wire.reasons import Reason
+from wire.watcher import Watcher
 
 _log = structlog.get_logger("core.tunnel")
 
@@ -79,6 +81,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self.region = hello.region
         self.is_draining = False
         self._policy = policy
+        self._watcher = _make_watcher(policy)
+        self._recheck = policy.serverbound
         self._origin = origin
         self._watch = watch
         self._places = places
@@ -116,6 +120,16 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         drain = tunnel_pb2.Drain(deadline_milliseconds=int(deadline_seconds * 1000))
         self.queue.add(tunnel_pb2.AttachResponse(drain=drain), sequenced=False)
 
+    def set_policy(self, policy: EdgePolicy, message: tunnel_pb2.Policy) -> None:
+        """Go on under another policy from this place of the stream, where the edge will too; ``message`` holds it."""
+        self._policy = policy
+        self._watcher = _make_watcher(policy)
+        self._recheck = _wider(self._recheck, policy.serverbound)
+        self.queue.add(tunnel_pb2.AttachResponse(policy=message), sequenced=False)
+        if self._watcher is not None:
+            for session in self.sessions.values():
+                session.watch(self._watcher)
+
     def session_ended(self, session: Session, reason: str) -> None:
         """Count a session that is over, stop connecting for it, and say what the edge should have caught."""
         super().session_ended(session, reason)
@@ -147,7 +161,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             self._policy.clientbound,
             send_window_bytes=self._send_window,
             receive_window_bytes=self._limits.window_bytes,
-            recheck=self._policy.serverbound,
+            recheck=self._recheck,
+            watcher=self._watcher,
         )
         self.add_session(session)
         _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=str(client))
@@ -179,6 +194,19 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         if slot in self._placed:
             self._placed.discard(slot)
             self._places.give_back()
+
+
+def _make_watcher(policy: EdgePolicy) -> Watcher | None:
+    return None if policy.rules is None else Watcher(policy.rules)
+
+
+def _wider(one: FrameLayout, other: FrameLayout) -> FrameLayout:
+    """Return ``other`` with the limits of both: an edge may open sessions under the old policy for a while yet."""
+    return replace(
+        other,
+        min_frame_bytes=min(one.min_frame_bytes, other.min_frame_bytes),
+        max_frame_bytes=max(one.max_frame_bytes, other.max_frame_bytes),
+    )
 
 
 def _read_address(packed: bytes, port: int, whose: str) -> IPv4Address | IPv6Address:

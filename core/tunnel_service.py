@@ -59,12 +59,22 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             software_version=software_version,
             window_bytes=limits.window_bytes,
         )
-        self._policy = policy
+        self.policy = policy
         self._policy_message = encode_policy(policy)
         self._origin = origin
         self._watch = OriginWatch(time.monotonic)
         self._places = Places(limits.max_sessions)
         self._limits = limits
+
+    def set_policy(self, policy: EdgePolicy) -> None:
+        """Have all edges obey another policy, those of today and those to come.
+
+        Raises MisuseError for a policy that no edge would accept; nothing has changed then.
+        """
+        self._policy_message = encode_policy(policy)
+        self.policy = policy
+        for tunnel in self.tunnels.values():
+            tunnel.set_policy(policy, self._policy_message)
 
     async def Attach(self, request_iterator: object, context: _Context) -> None:  # noqa: N802 - named by the contract
         """Serve one attachment from hello to its end."""
@@ -119,7 +129,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
 
     async def _serve(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
         counters = self._counters_of(hello.edge_name)
-        tunnel = CoreTunnel(hello, self._policy, self._origin, self._watch, self._places, counters, self._limits)
+        tunnel = CoreTunnel(hello, self.policy, self._origin, self._watch, self._places, counters, self._limits)
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(welcome=self._welcome), sequenced=False)
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message), sequenced=False)

@@ -11,25 +11,33 @@ from google.protobuf.message import DecodeError
 
 from protos.tidegate.policy.v1 import policy_pb2
 from protos.tidegate.tunnel.v1 import tunnel_pb2
-from wire.errors import LayoutError, TunnelFault
+from tunnel.rules_codec import decode_rules, encode_rules
+from wire.errors import LayoutError, MisuseError, TunnelFault
 from wire.layout import FrameLayout
 from wire.reasons import MAX_REASON_BYTES, is_told
+from wire.rules import RuleSet
 
-POLICY_VERSION = 1
+POLICY_VERSION = 2
 MAX_POLICY_BYTES = 256 * 1024
 MAX_CLOSING_NOTICES = 64
 MAX_NOTICE_BYTES = 4096
+MAX_FAULT_CHARACTERS = 300
+"""How much of what is wrong is said: a text out of the policy may stand in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EdgePolicy:
-    """All an edge knows about the game. ``closing_notices`` holds whole frames by reason code."""
+    """All an edge knows about the game. ``closing_notices`` holds whole frames by reason code.
+
+    ``rules`` None means that only frames are checked, not what they say.
+    """
 
     game: str
     dialect: str
     serverbound: FrameLayout
     clientbound: FrameLayout
     closing_notices: Mapping[str, bytes] = field(default_factory=dict)
+    rules: RuleSet | None = None
 
     def notice_for(self, reason: str) -> bytes:
         """Return the frames that tell a player why the session ends; nothing where there is nothing to tell."""
@@ -37,19 +45,27 @@ class EdgePolicy:
 
 
 def encode_policy(policy: EdgePolicy) -> tunnel_pb2.Policy:
-    """Return the policy as the tunnel's message, with its checksum."""
+    """Return the policy as the tunnel's message, with its checksum; equal policies give equal bytes.
+
+    Raises MisuseError for a policy that no edge would accept.
+    """
+    notices = policy.closing_notices
     message = policy_pb2.Policy(
         version=POLICY_VERSION,
         game=policy.game,
         dialect=policy.dialect,
         serverbound=_encode_layout(policy.serverbound),
         clientbound=_encode_layout(policy.clientbound),
-        closing_notices=[
-            policy_pb2.ClosingNotice(reason=reason, frames=frames) for reason, frames in policy.closing_notices.items()
-        ],
+        closing_notices=[policy_pb2.ClosingNotice(reason=each, frames=notices[each]) for each in sorted(notices)],
+        rules=None if policy.rules is None else encode_rules(policy.rules),
     )
     raw = message.SerializeToString(deterministic=True)
-    return tunnel_pb2.Policy(policy=raw, sha256=sha256(raw).digest())
+    sealed = tunnel_pb2.Policy(policy=raw, sha256=sha256(raw).digest())
+    try:
+        decode_policy(sealed)
+    except TunnelFault as fault:
+        raise MisuseError(f"no edge would accept this policy: {fault}") from fault
+    return sealed
 
 
 def decode_policy(message: tunnel_pb2.Policy) -> EdgePolicy:
@@ -64,7 +80,7 @@ def decode_policy(message: tunnel_pb2.Policy) -> EdgePolicy:
     except DecodeError as error:
         raise TunnelFault(f"the policy cannot be read: {error}") from error
     if parsed.version != POLICY_VERSION:
-        raise TunnelFault(f"policy version {parsed.version}: this edge knows version {POLICY_VERSION}")
+        raise TunnelFault(f"policy version {parsed.version}: version {POLICY_VERSION} is known here")
     if not 1 <= len(parsed.game.encode()) <= MAX_REASON_BYTES or len(parsed.dialect.encode()) > MAX_REASON_BYTES:
         raise TunnelFault("the policy's game or dialect is missing or too long")
     if len(parsed.closing_notices) > MAX_CLOSING_NOTICES:
@@ -75,7 +91,23 @@ def decode_policy(message: tunnel_pb2.Policy) -> EdgePolicy:
         serverbound=_decode_layout(parsed.serverbound, "serverbound"),
         clientbound=_decode_layout(parsed.clientbound, "clientbound"),
         closing_notices=dict(_decode_notice(notice) for notice in parsed.closing_notices),
+        rules=_decode_rules(parsed),
     )
+
+
+def policy_digest(policy: EdgePolicy) -> str:
+    """Return the policy's checksum as 64 hexadecimal digits: the same for equal policies, on every machine."""
+    return encode_policy(policy).sha256.hex()
+
+
+def _decode_rules(parsed: policy_pb2.Policy) -> RuleSet | None:
+    if not parsed.HasField("rules"):
+        return None
+    try:
+        return decode_rules(parsed.rules)
+    except TunnelFault as fault:
+        text = "".join(each if each.isprintable() else "?" for each in str(fault)[:MAX_FAULT_CHARACTERS])
+        raise TunnelFault(f"the policy's rules are impossible: {text}") from fault
 
 
 def _encode_layout(layout: FrameLayout) -> policy_pb2.FrameLayout:

@@ -118,6 +118,16 @@ class Session:
         return self._scanner.frames > 0 if self._guard is None else self._guard.is_logged_in
 
     @property
+    def is_opaque(self) -> bool:
+        """Whether the player's frames are encrypted, so that only their lengths and rates can be checked."""
+        return self._guard is not None and self._guard.is_opaque
+
+    @property
+    def unkept_refusals(self) -> int:
+        """How many refused frames `take_refusals` has nothing of."""
+        return 0 if self._guard is None else self._guard.unkept_refusals
+
+    @property
     def identity(self) -> dict[str, bytes]:
         """By kind (`wire.steps.CAPTURES`), what the client has said about who is playing."""
         return {} if self._guard is None else self._guard.identity

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -11,12 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.core import Core
+from core.policy import compile_policy
 from games.registry import load_pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tests.relays import LOOPBACK, WINDOW_BYTES, core_config, echo, running_core, running_origin
 from tunnel.options import MAX_BATCH_BYTES, PROTOCOL_VERSION
-from tunnel.policy import decode_policy
+from tunnel.policy import EdgePolicy, decode_policy
 from wire.chunks import ChunkKind, append_chunk
+from wire.errors import MisuseError
 
 Request = tunnel_pb2.AttachRequest
 ADDRESS = bytes([127, 0, 0, 1])
@@ -244,3 +247,49 @@ async def test_an_unknown_method_is_unimplemented(core: Core) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as raised:
             await unary(b"")
         assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def policy_with_frames_up_to(limit_bytes: int) -> EdgePolicy:
+    policy = compile_policy(load_pack("echo"), "plain")
+    return replace(policy, serverbound=replace(policy.serverbound, max_frame_bytes=limit_bytes))
+
+
+async def test_another_policy_reaches_the_edges_of_today_and_those_to_come(core: Core) -> None:
+    other = policy_with_frames_up_to(100)
+    async with attached(core) as call:
+        await call.write(Request(sequence=1, open=opening()))
+        await call.write(Request(sequence=2, batch=DATA))
+        assert (await call.read()).WhichOneof("message") == "batch"
+        core.set_policy(other)
+        message = await call.read()
+        assert (message.WhichOneof("message"), message.sequence) == ("policy", 0)
+        assert decode_policy(message.policy) == other == core.policy
+        async with calling(core) as late:
+            await late.write(Request(hello=hello(tunnel_id=bytes(16))))
+            assert (await late.read()).WhichOneof("message") == "welcome"
+            assert decode_policy((await late.read()).policy) == other
+        await call.write(Request(sequence=3, batch=DATA))
+        assert (await call.read()).batch.chunks.endswith(b"\x00\x03a")
+
+
+async def test_a_policy_no_edge_would_accept_changes_nothing(core: Core) -> None:
+    before = core.policy
+    async with attached(core) as call:
+        with pytest.raises(MisuseError, match="no edge would accept this policy"):
+            core.set_policy(replace(before, game=""))
+        assert core.policy is before
+        await call.write(Request(sequence=1, open=opening()))
+        await call.write(Request(sequence=2, batch=DATA))
+        assert (await call.read()).WhichOneof("message") == "batch", "no policy came before it"
+
+
+async def test_an_edge_may_still_hold_sessions_to_the_policy_before(core: Core) -> None:
+    """It has not got the new one yet, or the session is older: that is no fault of the edge."""
+    long = b"\x03\xe8" + bytes(998)
+    async with attached(core) as call:
+        core.set_policy(policy_with_frames_up_to(100))
+        await call.write(Request(sequence=1, open=opening()))
+        await call.write(Request(sequence=2, batch=batch(1, ChunkKind.DATA, long)))
+        assert (await call.read()).WhichOneof("message") == "policy"
+        answer = await call.read()
+        assert answer.batch.chunks.endswith(long)

@@ -1,0 +1,134 @@
+"""Keeps the last good policy in a file, so that an edge can let players in before its core answers.
+
+======  =====  =========  ===============================================================
+offset  bytes  what       meaning
+======  =====  =========  ===============================================================
+0       16     magic      ``tidegate-policy`` and a line feed
+16      32     checksum   SHA-256 of the policy
+48      …      policy     the serialised policy, as the tunnel carries it
+======  =====  =========  ===============================================================
+
+The file is read once, at the start, and believed no more than a core is. It is replaced as a whole, so that workers
+of one edge may share it: whoever reads finds one policy or another, never half of one.
+"""
+
+import contextlib
+import os
+import stat
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+
+from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.policy import MAX_POLICY_BYTES, EdgePolicy, decode_policy
+from wire.errors import TunnelFault
+
+_log = structlog.get_logger("edge.policy")
+
+MAGIC = b"tidegate-policy\n"
+HEADER_BYTES = len(MAGIC) + 32
+MAX_FILE_BYTES = HEADER_BYTES + MAX_POLICY_BYTES
+
+
+class PolicyCache:
+    """The file at ``path``; with an empty path there is none, and nothing is kept.
+
+    Disks are slow at times, so policies are written by a thread, one after the other. `close` waits for the last one.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path) if path else None
+        self._kept = b""  # checksum of what is in the file, as far as is known here
+        self._is_complaining = False
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="policy-cache")
+
+    def load(self) -> EdgePolicy | None:
+        """Return the policy of the file, or None where there is none that can be used, which is said."""
+        if self._path is None:
+            return None
+        try:
+            message = _unpack(_read(self._path))
+            policy = decode_policy(message)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._refuse(f"it cannot be read: {error.strerror or error}")
+        except TunnelFault as fault:
+            self._refuse(str(fault))
+        else:
+            self._kept = message.sha256
+            _log.info("policy_cache_loaded", file=str(self._path), game=policy.game, policy=message.sha256.hex()[:12])
+            return policy
+        return None
+
+    def store(self, message: tunnel_pb2.Policy) -> None:
+        """Keep a policy that was accepted; returns at once, and never fails: a file that cannot be written is said."""
+        if self._path is not None and message.sha256 != self._kept:
+            self._kept = message.sha256
+            self._writer.submit(self._write, self._path, MAGIC + message.sha256 + message.policy)
+
+    def close(self) -> None:
+        """Wait until what was stored is on the disk."""
+        self._writer.shutdown()
+
+    def _write(self, path: Path, content: bytes) -> None:
+        try:
+            _replace(path, content)
+        except OSError as error:
+            if not self._is_complaining:
+                reason = error.strerror or str(error)
+                _log.warning("policy_cache_unwritable", file=str(path), reason=reason, action="going on without it")
+            self._is_complaining = True
+            self._kept = b""  # so that the next attachment tries again
+        else:
+            self._is_complaining = False
+
+    def _refuse(self, reason: str) -> None:
+        _log.warning(
+            "policy_cache_refused", file=str(self._path), reason=reason, action="waiting for the core's policy"
+        )
+
+
+def _read(path: Path) -> bytes:
+    """Return the file's content, bounded; raises OSError, and TunnelFault for a file that is not ours."""
+    with open(path, "rb", opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise TunnelFault("it is not a file")
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise TunnelFault("others than its owner may write it")
+        return file.read(MAX_FILE_BYTES + 1)
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would have us wait for somebody who writes
+
+
+def _unpack(content: bytes) -> tunnel_pb2.Policy:
+    if not content.startswith(MAGIC):
+        raise TunnelFault("it does not hold a policy")
+    if len(content) > MAX_FILE_BYTES:
+        raise TunnelFault(f"it is longer than {MAX_FILE_BYTES} bytes")
+    return tunnel_pb2.Policy(sha256=content[len(MAGIC) : HEADER_BYTES], policy=content[HEADER_BYTES:])
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a whole file where the old one was, readable by its owner only; raises OSError."""
+    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(fresh)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # or the name may be gone after a power cut
+    finally:
+        os.close(folder)
