@@ -6,7 +6,7 @@ from wire.scanner cimport Scanner
 from wire.tables cimport Choice, Entry, Tables
 from wire.watcher cimport read_number
 
-cdef int FRAME_RATE, BYTE_RATE, SESSION_WORD, OPCODE, STATE, COUNTER, TRAILER, SIZE, PACKET_RATE, LAYOUT
+cdef int FRAME_RATE, BYTE_RATE, SESSION_WORD, OPCODE, STATE, COUNTER, TRAILER, SIZE, PACKET_RATE, LAYOUT, DISTANCE
 cdef int OFF, AUDIT, NOTIFY, ANSWER, CLOSE
 
 cdef class Guard:
@@ -21,8 +21,10 @@ cdef class Guard:
     cdef long long[:] _buckets
     cdef list _memories
     cdef long long _expected
+    cdef long long _forwarded
     cdef long long _gap
-    cdef bint _after_call
+    cdef long long _calls
+    cdef long long _lost_calls
     cdef bint _restamp
     cdef bytes _span
     cdef Py_ssize_t _start
@@ -56,6 +58,9 @@ cdef class Guard:
 
     @cython.locals(program=Program)
     cdef bint _layout(self, Entry entry, Py_ssize_t start, Py_ssize_t end) except -1
+
+    @cython.locals(tables=Tables, place=Py_ssize_t, limit=cython.longlong)
+    cdef bint _distance(self, long long distance, Entry entry) except -1
     cdef bint _identify(self, Program program, Entry entry) except -1
 
     @cython.locals(flags=cython.longlong, states=cython.longlong, old=cython.longlong)
@@ -65,7 +70,10 @@ cdef class Guard:
     cdef bint _counter(self, Entry entry, bint is_call) except -1
 
     @cython.locals(tables=Tables)
-    cdef bint _count(self, bint is_call) except -1
+    cdef bint _count(self, Entry entry, bint is_call) except -1
+
+    @cython.locals(skipped=cython.longlong)
+    cdef _skip_calls(self, long long value)
     cdef bytes _new_counter(self, Py_ssize_t position)
 
     @cython.locals(tables=Tables, little=bint, opcode=cython.longlong, choice=Choice, offset=Py_ssize_t)
@@ -87,5 +95,5 @@ cdef class Guard:
     @cython.locals(tables=Tables, place=Py_ssize_t)
     cdef bint _refuse(self, int check, int verdict, Entry entry) except -1
 
-    @cython.locals(tables=Tables, word=cython.longlong)
-    cdef _leave_out(self)
+    @cython.locals(tables=Tables, word=cython.longlong, value=cython.longlong)
+    cdef _leave_out(self, Entry entry)

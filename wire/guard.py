@@ -36,6 +36,7 @@ TRAILER = 6
 SIZE = 7
 PACKET_RATE = 8
 LAYOUT = 9
+DISTANCE = 10
 
 OFF = verdicts_of.OFF
 AUDIT = verdicts_of.AUDIT
@@ -82,15 +83,17 @@ class Guard:
     """
 
     __slots__ = (
-        "_after_call",
         "_audited",
         "_buckets",
+        "_calls",
         "_changed_until",
         "_expected",
         "_flags",
+        "_forwarded",
         "_gap",
         "_last_notice",
         "_length",
+        "_lost_calls",
         "_memories",
         "_now",
         "_old_flags",
@@ -122,8 +125,10 @@ class Guard:
         self._buckets: array[int] | None = None  # when each will be full again; made when the first frame comes
         self._memories: list[bytes] = [b""] * MEMORIES
         self._expected = 0  # the packet counter of the client's next frame
-        self._gap = 0  # how many counted frames were cut out since the client's counter began
-        self._after_call = False
+        self._forwarded = 0  # what the game server expects there
+        self._gap = 0  # how far the two came apart by what was cut out
+        self._lost_calls = 0  # of these, those that were refused
+        self._calls = 0  # since the last frame that was none: clients may or may not count them
         self._restamp = False
         self._span = b""  # the span and the frame that are being looked at
         self._start = 0
@@ -148,6 +153,11 @@ class Guard:
         """What holds beside the state."""
         names = self._tables.rules.flags
         return tuple(name for place, name in enumerate(names) if self._flags >> place & 1)
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether frames are encrypted from the opcode on."""
+        return self._is_opaque()
 
     def has_findings(self) -> bool:
         """Whether there are refusals or replies to take away."""
@@ -237,7 +247,7 @@ class Guard:
     def _frame(self) -> bool:
         """Decide on the frame, and note what it does."""
         tables = self._tables
-        if self._length < tables.body and self._length < tables.opcode_offset + tables.opcode_width:
+        if self._length < tables.needed:
             return self._bare()
         if not self._rates():
             return False
@@ -254,7 +264,7 @@ class Guard:
             check = SESSION_WORD if is_call and tables.verdicts[SESSION_WORD] != OFF else OPCODE
             if tables.verdicts[check] != OFF and not self._refuse(check, tables.verdicts[check], None):
                 return False
-            return self._count(is_call)
+            return self._count(None, is_call)
         if not self._fits(entry, word, is_call):
             return False
         if entry.next_state >= 0:
@@ -288,7 +298,7 @@ class Guard:
             return False
         if entry.programs and verdicts[LAYOUT] != OFF and not self._layout(entry, start, end):
             return False
-        return self._count(is_call)
+        return self._count(entry, is_call)
 
     def _packet_rate(self, entry: Entry) -> bool:
         return self._charge(entry.bucket, entry.charge) or self._passes(PACKET_RATE, entry)
@@ -301,8 +311,21 @@ class Guard:
     def _layout(self, entry: Entry, start: int, end: int) -> bool:
         for program in entry.programs:
             if program.run(self._span, start, end, self._memories) == -1:
-                return not program.captured or self._identify(program, entry)
+                if program.captured and not self._identify(program, entry):
+                    return False
+                return program.distance == 0 or self._distance(program.distance, entry)
         return self._refuse(LAYOUT, entry.verdicts[LAYOUT], entry)
+
+    def _distance(self, distance: int, entry: Entry) -> bool:
+        """Charge the way along a path."""
+        tables = self._tables
+        place = tables.distance_bucket
+        if place < 0 or entry.verdicts[DISTANCE] == OFF:
+            return True
+        limit = tables.limits[place] // tables.intervals[place]  # no more than that, lest the product overflow
+        if distance <= limit and self._charge(place, distance * tables.intervals[place]):
+            return True
+        return self._refuse(DISTANCE, entry.verdicts[DISTANCE], entry)
 
     def _identify(self, program: Program, entry: Entry) -> bool:
         """Take note of who is playing; refuse who is denied."""
@@ -328,28 +351,46 @@ class Guard:
 
     def _counter(self, entry: Entry, is_call: bool) -> bool:  # noqa: FBT001 - called per frame
         """Check the packet counter; a call's is not looked at by servers, and may or may not be counted by clients."""
-        if entry.resets_counter:
-            self._expected = 0
-            self._gap = 0
         if is_call or entry.verdicts[COUNTER] == OFF:
             return True
         tables = self._tables
         value = read_number(self._span, self._start + tables.counter, 4, tables.little)
-        if self._after_call and value == self._expected + 1:
-            self._expected = value
+        if entry.resets_counter:
+            self._expected = 0
+        else:
+            self._skip_calls(value)
         if value == self._expected:
             return True
         self._expected = value  # one frame out of its turn is one refusal, not one for each that follows
-        return self._refuse(COUNTER, entry.verdicts[COUNTER], entry)
+        if not self._refuse(COUNTER, entry.verdicts[COUNTER], entry):
+            return False
+        self._forwarded = value - self._gap & 0xFFFFFFFF
+        return True
 
-    def _count(self, is_call: bool) -> bool:  # noqa: FBT001 - called per frame
+    def _skip_calls(self, value: int) -> None:
+        """Follow a client that counts its calls; of those, the server got the ones that were let through."""
+        skipped = value - self._expected
+        if 0 < skipped <= self._calls:
+            self._expected = value
+            self._forwarded += skipped - min(skipped, self._lost_calls)
+            self._gap = self._expected - self._forwarded
+
+    def _count(self, entry: Entry | None, is_call: bool) -> bool:  # noqa: FBT001 - called per frame
         """Count a frame that goes on, and have it numbered anew where that is due; always true."""
         tables = self._tables
-        if tables.counter >= 0 and self._length >= tables.body:
-            self._after_call = is_call
-            if not is_call:
-                self._expected = self._expected + 1 & 0xFFFFFFFF
-                self._restamp = self._gap != 0
+        if tables.counter < 0 or self._length < tables.body:
+            return True
+        if is_call:
+            self._calls += 1
+            return True
+        self._calls = self._lost_calls = 0
+        if entry is not None and entry.resets_counter:
+            self._expected = 0
+            self._forwarded = 0
+            self._gap = 0
+        self._expected = self._expected + 1 & 0xFFFFFFFF
+        self._forwarded = self._forwarded + 1 & 0xFFFFFFFF
+        self._restamp = self._gap != 0
         return True
 
     def _new_counter(self, position: int) -> bytes:
@@ -439,18 +480,29 @@ class Guard:
         elif verdict == ANSWER and entry is not None:
             self._replies.append(entry.answer)
         if tables.counter >= 0 and self._length >= tables.body:
-            self._leave_out()
+            self._leave_out(entry)
         return False
 
-    def _leave_out(self) -> None:
+    def _leave_out(self, entry: Entry | None) -> None:
         """Count a frame that is left out: those behind it are numbered anew. Calls are not counted."""
         tables = self._tables
         word = tables.ordinary
         if tables.word >= 0:
             word = read_number(self._span, self._start + tables.word, 4, tables.little)
-        if word == tables.ordinary:
-            self._gap += 1
-            self._expected = self._expected + 1 & 0xFFFFFFFF
+        if word != tables.ordinary:
+            self._calls += 1
+            self._lost_calls += 1
+            return
+        value = read_number(self._span, self._start + tables.counter, 4, tables.little)
+        if entry is None:
+            entry = self._find()
+        if entry is not None and entry.resets_counter:
+            self._expected = 0
+        else:
+            self._skip_calls(value)
+        self._calls = self._lost_calls = 0
+        self._expected = self._expected + 1 & 0xFFFFFFFF
+        self._gap = self._expected - self._forwarded
 
     def _notify(self, reason: Reason) -> None:
         notice = self._tables.rules.notices.get(reason)

@@ -47,6 +47,8 @@ class FrameLayout:
             raise LayoutError(f"length adjustment of {self.length_adjust_bytes} bytes: at most ±{MAX_FRAME_BYTES}")
         if len(self.bare_frame_bytes) > MAX_BARE_LENGTHS:
             raise LayoutError(f"{len(self.bare_frame_bytes)} bare frame lengths: at most {MAX_BARE_LENGTHS}")
+        if max(self.bare_frame_bytes, default=0) > self.max_frame_bytes:
+            raise LayoutError(f"bare frames of {max(self.bare_frame_bytes)} bytes are over the limit of all frames")
         shortest = min((self.min_frame_bytes, *self.bare_frame_bytes))
         if shortest < self.header_bytes:
             raise LayoutError(

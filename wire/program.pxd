@@ -1,6 +1,7 @@
 # C types for wire/program.py, used when it is compiled. Bounds checks stay on: `data` comes from a network.
 cimport cython
 
+cdef int FORBIDDEN, ALLOWED, BEGINS_PHRASE
 cdef int INT, TEXT, SEQUENCE, RAW, REST, REPEAT, PACKED, WHEN, TAIL
 
 cdef class Instruction:
@@ -18,6 +19,7 @@ cdef class Instruction:
     cdef Py_ssize_t steps
     cdef long long item_bytes
     cdef object capture
+    cdef bint measured
 
 cdef class Program:
     cdef tuple _instructions
@@ -27,6 +29,7 @@ cdef class Program:
     cdef list _memories
     cdef list _registers
     cdef public list captured
+    cdef public long long distance
 
     @cython.locals(fits=bint)
     cpdef Py_ssize_t run(self, bytes data, Py_ssize_t start, Py_ssize_t end, list memories) except -2
@@ -38,8 +41,11 @@ cdef class Program:
     cdef bint _integer(self, Instruction step) except -1
 
     @cython.locals(data=bytes, position=Py_ssize_t, size=Py_ssize_t, start=Py_ssize_t, last=Py_ssize_t,
-                   index=Py_ssize_t, characters=bytes, text=bytes, phrase=bytes)
+                   index=Py_ssize_t, characters=bytes, kind=int)
     cdef bint _text(self, Instruction step) except -1
+
+    @cython.locals(data=bytes, phrase=bytes, size=Py_ssize_t)
+    cdef bint _begins_phrase(self, Instruction step, Py_ssize_t start, Py_ssize_t last) except -1
 
     @cython.locals(position=Py_ssize_t, size=Py_ssize_t)
     cdef bint _sequence(self, Instruction step) except -1
@@ -50,11 +56,18 @@ cdef class Program:
     @cython.locals(count=cython.longlong, last=Py_ssize_t)
     cdef bint _repeat(self, Instruction step, Py_ssize_t first) except -1
 
-    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, count=Py_ssize_t, last=Py_ssize_t)
+    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, count=Py_ssize_t, last=Py_ssize_t,
+                   point=Instruction)
     cdef bint _packed(self, Instruction step, Py_ssize_t first) except -1
+
+    @cython.locals(behind=Py_ssize_t, position=Py_ssize_t, x=cython.longlong, y=cython.longlong)
+    cdef _measure(self, Py_ssize_t start, Py_ssize_t end, bint little)
 
     @cython.locals(memory=bytes, size=Py_ssize_t)
     cdef bint _memory(self, Instruction step) except -1
+
+    @cython.locals(high=Py_ssize_t, low=Py_ssize_t)
+    cdef Py_ssize_t _size(self, Instruction step) except -1
 
     @cython.locals(data=bytes, position=Py_ssize_t, raw=bytes, value=cython.longlong, index=Py_ssize_t,
                    half=cython.longlong)

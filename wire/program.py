@@ -21,6 +21,12 @@ WHEN = int(Operation.WHEN)
 TAIL = int(Operation.TAIL)
 
 
+# What a character table says of a byte.
+FORBIDDEN = 0
+ALLOWED = 1
+BEGINS_PHRASE = 2
+
+
 class Instruction:
     """A step with its numbers where the machine finds them fast."""
 
@@ -32,6 +38,7 @@ class Instruction:
         "item_bytes",
         "little",
         "low",
+        "measured",
         "operation",
         "phrases",
         "ranges",
@@ -49,19 +56,24 @@ class Instruction:
         self.low = step.low
         self.high = step.high
         self.ranges = step.ranges
-        self.characters = step.characters
+        self.characters = _character_table(step)
         self.phrases = step.phrases
         self.register = step.register
         self.inverted = step.inverted
         self.steps = step.steps
         self.item_bytes = item_bytes  # fewest bytes of one item of a block
         self.capture = step.capture
+        self.measured = step.measured
 
 
 class Program:
-    """One layout. ``captured`` holds what the last run that fitted found out about who is playing."""
+    """One layout.
 
-    __slots__ = ("_data", "_end", "_instructions", "_memories", "_position", "_registers", "captured")
+    After a run that fitted, ``captured`` holds what it found out about who is playing, and ``distance`` how long the
+    way along measured points is: the longer of the two axes and half of the other, which is at most an eighth too much.
+    """
+
+    __slots__ = ("_data", "_end", "_instructions", "_memories", "_position", "_registers", "captured", "distance")
 
     def __init__(self, steps: Sequence[Step]) -> None:
         """Raises LayoutError for an impossible layout."""
@@ -75,6 +87,7 @@ class Program:
         self._memories: list[bytes] = []
         self._registers = [0] * REGISTERS
         self.captured: list[tuple[str, bytes]] = []
+        self.distance = 0
 
     def run(self, data: bytes, start: int, end: int, memories: list[bytes]) -> int:
         """Return -1 if the bytes from ``start`` to before ``end`` fit, otherwise the offset where they stop to.
@@ -85,6 +98,7 @@ class Program:
         self._position = start
         self._end = end
         self._memories = memories
+        self.distance = 0
         if self.captured:
             self.captured = []
         fits = self._block(0, len(self._instructions)) and self._position == end
@@ -144,7 +158,7 @@ class Program:
         position = self._position
         if self._end - position < 2:
             return False
-        size = data[position] << 8 | data[position + 1]
+        size = self._size(step)
         if size <= step.low or size > step.high + 1 or size > self._end - position - 2:
             return False
         start = position + 2
@@ -152,29 +166,29 @@ class Program:
         if data[last]:
             return False
         characters = step.characters
-        if len(characters):
-            for index in range(start, last):
-                if not characters[data[index]]:
-                    return False
-        else:
-            for index in range(start, last):
-                if not data[index]:
-                    return False
-        if step.phrases:
-            text = data[start:last].lower()
-            for phrase in step.phrases:
-                if phrase in text:
-                    return False
+        for index in range(start, last):
+            kind = characters[data[index]]
+            if kind != ALLOWED and (kind == FORBIDDEN or self._begins_phrase(step, index, last)):
+                return False
         if step.capture:
             self.captured.append((step.capture, data[start:last]))
         self._position = last + 1
         return True
 
+    def _begins_phrase(self, step: Instruction, start: int, last: int) -> bool:
+        """Whether a forbidden phrase stands at ``start``, in small letters or capitals."""
+        data = self._data
+        for phrase in step.phrases:
+            size = len(phrase)
+            if size <= last - start and data[start : start + size].lower() == phrase:
+                return True
+        return False
+
     def _sequence(self, step: Instruction) -> bool:
         position = self._position
         if self._end - position < 2:
             return False
-        size = self._data[position] << 8 | self._data[position + 1]
+        size = self._size(step)
         if size < step.low or size > step.high or size > self._end - position - 2:
             return False
         self._position = position + 2 + size
@@ -209,7 +223,7 @@ class Program:
         position = self._position
         if self._end - position < 2:
             return False
-        size = self._data[position] << 8 | self._data[position + 1]
+        size = self._size(step)
         count = size // step.width
         if size % step.width or count < step.low or count > step.high or size > self._end - position - 2:
             return False
@@ -219,7 +233,27 @@ class Program:
             if not self._block(first, last):
                 return False
             count -= 1
+        if step.measured:
+            point = self._instructions[first]
+            self._measure(position + 2, self._position, point.little)
         return True
+
+    def _measure(self, start: int, end: int, little: bool) -> None:  # noqa: FBT001 - called per path
+        """Add the way along the points that stand from ``start`` to before ``end``."""
+        behind = self._position
+        position = start
+        while position + 16 <= end:
+            self._position = position
+            x = self._number(4, True, little)  # noqa: FBT003
+            self._position = position + 4
+            y = self._number(4, True, little)  # noqa: FBT003
+            self._position = position + 8
+            x = abs(self._number(4, True, little) - x)  # noqa: FBT003
+            self._position = position + 12
+            y = abs(self._number(4, True, little) - y)  # noqa: FBT003
+            self.distance += x + y // 2 if x > y else y + x // 2
+            position += 8
+        self._position = behind
 
     def _memory(self, step: Instruction) -> bool:
         memory = self._memories[step.register] if step.register < len(self._memories) else b""
@@ -230,6 +264,12 @@ class Program:
             return False
         self._position += size
         return True
+
+    def _size(self, step: Instruction) -> int:
+        """Read a two-byte length at the position, which has two bytes behind it."""
+        high = self._data[self._position]
+        low = self._data[self._position + 1]
+        return low << 8 | high if step.little else high << 8 | low
 
     def _number(self, width: int, signed: bool, little: bool) -> int:  # noqa: FBT001 - called per field
         """Read an integer at the position, which has that many bytes behind it."""
@@ -252,6 +292,16 @@ class Program:
             if value >= half:
                 value -= half + half
         return value
+
+
+def _character_table(step: Step) -> bytes:
+    """Return for each byte whether it may stand in the text of a TEXT step, and whether a phrase may begin with it."""
+    table = bytearray(step.characters or b"\0" + bytes([ALLOWED]) * 255)
+    for phrase in step.phrases:
+        for first in (phrase[:1].lower(), phrase[:1].upper()):
+            if table[first[0]] == ALLOWED:
+                table[first[0]] = BEGINS_PHRASE
+    return bytes(table)
 
 
 def _within(value: int, ranges: tuple[tuple[int, int], ...]) -> bool:

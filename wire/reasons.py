@@ -23,6 +23,7 @@ class Reason(StrEnum):
     CLIENT_SIZE = "client_size"
     CLIENT_PACKET_RATE = "client_packet_rate"
     CLIENT_LAYOUT = "client_layout"
+    CLIENT_DISTANCE = "client_distance"
     CLIENT_REFUSALS = "client_refusals"
     CLIENT_ACCOUNT_DENIED = "client_account_denied"
     CLIENT_HARDWARE_DENIED = "client_hardware_denied"
@@ -66,6 +67,7 @@ _SENTENCES = {
     Reason.CLIENT_SIZE: "The player's client sent a packet of a size it cannot have.",
     Reason.CLIENT_PACKET_RATE: "The player's client repeated a packet too often.",
     Reason.CLIENT_LAYOUT: "The player's client sent a packet with values the game does not allow.",
+    Reason.CLIENT_DISTANCE: "The player's client went farther than anybody can.",
     Reason.CLIENT_REFUSALS: "The player's client sent too many packets that were refused.",
     Reason.CLIENT_ACCOUNT_DENIED: "This account is not admitted here.",
     Reason.CLIENT_HARDWARE_DENIED: "This computer is not admitted here.",

@@ -4,7 +4,7 @@ Made by a core from a pack and the operator's overrides, carried inside the poli
 (`wire.guard`) of each session. Everything is checked when it is made: a rule set that exists can be obeyed.
 
 Order of the checks of a frame: the session's rates, session word, opcode, state, packet counter and trailer, size,
-the packet's own rate, layout. The first that fails names the reason.
+the packet's own rate, layout, the way a path is long. The first that fails names the reason.
 """
 
 from collections.abc import Mapping
@@ -43,6 +43,7 @@ class Check(StrEnum):
     SIZE = "size"
     PACKET_RATE = "packet_rate"
     LAYOUT = "layout"
+    DISTANCE = "distance"
 
 
 class Mode(IntEnum):
@@ -137,7 +138,8 @@ class PacketRule:
     ``selector`` None holds for the whole opcode, or for what no selector of it fits. ``session_words`` None means
     the ordinary one only, otherwise the first and last word allowed. ``next_state`` -1 leaves the state.
     ``layouts`` are alternatives, of which the first that fits counts; none means that the body is not looked at.
-    ``bucket`` -1 means no rate of its own. ``action`` None leaves it to the check that fails.
+    ``bucket`` -1 means no rate of its own. ``action`` is for a failed STATE, SIZE or LAYOUT, ``rate_action`` for
+    PACKET_RATE and DISTANCE; None leaves it to the check.
     """
 
     name: str
@@ -225,6 +227,7 @@ DEFAULT_ACTIONS: Mapping[Check, Action] = {
     Check.SIZE: Action.CLOSE,
     Check.PACKET_RATE: Action.DROP,
     Check.LAYOUT: Action.CLOSE,
+    Check.DISTANCE: Action.CLOSE,
 }
 
 
@@ -234,7 +237,8 @@ class RuleSet:
 
     A session begins in state 0. In ``opaque_state`` (-1: none) frames are encrypted from the opcode on, so only
     framing, session word and the session's rates are checked. ``frame_bucket``, ``byte_bucket``, ``bare_bucket``
-    (for frames without a header) and ``refusal_bucket`` (sessions over it are closed) are places or -1.
+    (for frames without a header), ``refusal_bucket`` (sessions over it are closed) and ``distance_bucket`` (the way
+    along measured paths, in the game's own unit) are places or -1.
     ``after_change_seconds`` is how long what was legal before a clientbound packet changed the state or a flag
     still is: the client may not have heard yet. ``notices`` are frames shown for a reason by Action.NOTIFY.
     """
@@ -254,6 +258,7 @@ class RuleSet:
     byte_bucket: int = -1
     bare_bucket: int = -1
     refusal_bucket: int = -1
+    distance_bucket: int = -1
     after_change_seconds: float = 5.0
     modes: Mapping[Check, Mode] = field(default_factory=dict)
     actions: Mapping[Check, Action] = field(default_factory=dict)
@@ -273,7 +278,8 @@ class RuleSet:
                 _check_name(name, "name")
         if not all(0 <= low <= high < 1 << 32 for low, high in self.bands):
             raise LayoutError(f"opcode bands {self.bands}")
-        for place in (self.frame_bucket, self.byte_bucket, self.bare_bucket, self.refusal_bucket):
+        own = (self.frame_bucket, self.byte_bucket, self.bare_bucket, self.refusal_bucket, self.distance_bucket)
+        for place in own:
             self._check_place(place, len(self.buckets), "bucket")
         self._check_place(self.opaque_state, len(self.states), "state")
         if not 0 <= self.after_change_seconds <= 60:

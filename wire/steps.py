@@ -74,7 +74,8 @@ class Step:
     ``ranges`` are pairs, both ends included. ``characters`` has 256 bytes, 1 for each byte that may stand in the
     text, or none for any but NUL. ``phrases`` are refused wherever they stand, capitals or not (write them small).
     ``register`` -1 means none. ``name`` is what people read; the value of a ``secret`` field is never shown.
-    ``capture`` is one of CAPTURES or empty.
+    ``capture`` is one of CAPTURES or empty. ``measured``: the records of this PACKED are points, two signed integers
+    of four bytes each, and the way along them is charged to the session's distance.
     """
 
     operation: Operation
@@ -92,6 +93,7 @@ class Step:
     steps: int = 0
     secret: bool = False
     capture: str = ""
+    measured: bool = False
 
 
 def check_steps(steps: Sequence[Step]) -> tuple[int, int]:
@@ -117,6 +119,8 @@ def _check_step(step: Step) -> None:
         raise LayoutError(f"{step.name}: a character class has 256 bytes, each 0 or 1")
     if step.capture not in ("", *CAPTURES) or (step.capture and kind is not Operation.TEXT):
         raise LayoutError(f"{step.name}: {step.capture!r} cannot be captured here")
+    if step.measured and (kind is not Operation.PACKED or step.width != 8 or step.steps != 2):
+        raise LayoutError(f"{step.name}: points are records of two signed integers of four bytes")
     if kind is Operation.INT:
         _check_int(step)
     elif step.low < 0 or step.high < step.low or step.high > 1 << 20:
@@ -174,13 +178,17 @@ def _check_block(steps: Sequence[Step], first: int, last: int, depth: int, known
             raise LayoutError(f"{step.name}: only blocks govern other steps")
         if step.operation is Operation.INT and step.register >= 0:
             known.add(step.register)
-        low, high = _step_bytes(step, inner)
+        low, high = _step_bytes(step, inner, steps[position - step.steps : position])
         fewest += low
         most += high
     return fewest, most
 
 
-def _step_bytes(step: Step, inner: tuple[int, int]) -> tuple[int, int]:
+def _is_coordinate(step: Step) -> bool:
+    return step.operation is Operation.INT and step.width == 4 and step.signed
+
+
+def _step_bytes(step: Step, inner: tuple[int, int], governed: Sequence[Step]) -> tuple[int, int]:
     match step.operation:
         case Operation.INT:
             return step.width, step.width
@@ -197,6 +205,8 @@ def _step_bytes(step: Step, inner: tuple[int, int]) -> tuple[int, int]:
                 raise LayoutError(f"{step.name}: items without a byte would be a loop without an end")
             return step.width + step.low * inner[0], step.width + step.high * inner[1]
         case Operation.PACKED:
+            if step.measured and not all(_is_coordinate(each) for each in governed):
+                raise LayoutError(f"{step.name}: points are records of two signed integers of four bytes")
             if inner != (step.width, step.width):
                 raise LayoutError(f"{step.name}: records of {step.width} bytes whose fields have {inner[0]}")
             return 2 + step.low * step.width, 2 + step.high * step.width

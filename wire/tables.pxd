@@ -34,11 +34,13 @@ cdef class Tables:
     cdef public Py_ssize_t word
     cdef public long long ordinary
     cdef public Py_ssize_t counter
+    cdef public Py_ssize_t needed
     cdef public bytes trailer
     cdef public Py_ssize_t frame_bucket
     cdef public Py_ssize_t byte_bucket
     cdef public Py_ssize_t bare_bucket
     cdef public Py_ssize_t refusal_bucket
+    cdef public Py_ssize_t distance_bucket
     cdef public int opaque
     cdef public long long grace
     cdef long long[:] intervals

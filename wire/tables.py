@@ -24,7 +24,10 @@ CLOSE = int(Action.CLOSE)
 MAX_LIMIT = 1 << 61
 """Nanoseconds; a bucket never holds more, so that times stay within 64 bits."""
 
-_RATES = (Check.FRAME_RATE, Check.BYTE_RATE, Check.PACKET_RATE)
+_RATES = (Check.PACKET_RATE, Check.DISTANCE)
+_CONTENTS = (Check.STATE, Check.SIZE, Check.LAYOUT)
+"""Checks whose action a rule may set; one of the others that fails is no matter of the packet."""
+
 _SECOND = 1_000_000_000
 
 
@@ -97,11 +100,13 @@ class Tables:
         "choices",
         "counter",
         "denied",
+        "distance_bucket",
         "frame_bucket",
         "grace",
         "intervals",
         "limits",
         "little",
+        "needed",
         "opaque",
         "opcode_offset",
         "opcode_width",
@@ -123,11 +128,14 @@ class Tables:
         self.word = header.session_word_offset_bytes
         self.ordinary = header.ordinary_session_word
         self.counter = header.counter_offset_bytes
+        # A frame that does not even hold these is a bare one.
+        self.needed = max(self.opcode_offset + self.opcode_width, self.word + 4 if self.word >= 0 else 0)
         self.trailer = header.trailer
         self.frame_bucket = rules.frame_bucket
         self.byte_bucket = rules.byte_bucket
         self.bare_bucket = rules.bare_bucket
         self.refusal_bucket = rules.refusal_bucket
+        self.distance_bucket = rules.distance_bucket
         self.opaque = rules.opaque_state
         self.grace = int(rules.after_change_seconds * _SECOND)
         self.intervals = array("q", [interval(bucket) for bucket in rules.buckets])
@@ -156,8 +164,8 @@ def _verdict(rules: RuleSet, check: Check, rule: PacketRule | None) -> int:
     action = rules.actions.get(check, DEFAULT_ACTIONS[check])
     if rule is not None:
         mode = min(mode, rule.mode)
-        own = rule.rate_action if check in _RATES else rule.action
-        action = own or action
+        own = {**dict.fromkeys(_RATES, rule.rate_action), **dict.fromkeys(_CONTENTS, rule.action)}
+        action = own.get(check) or action
     if mode is Mode.OFF:
         return OFF
     return AUDIT if mode is Mode.AUDIT or action is Action.PASS else int(action)

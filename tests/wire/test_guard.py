@@ -32,6 +32,7 @@ from tests.wire.small_game import (
 )
 from wire.errors import TunnelFault
 from wire.guard import MAX_REFUSALS, Guard
+from wire.layout import FrameLayout
 from wire.reasons import Reason
 from wire.rules import Action, Bucket, Check, Mode, RuleSet
 from wire.scanner import Scanner
@@ -324,6 +325,27 @@ def test_behind_a_dropped_frame_the_others_are_numbered_anew() -> None:
     assert passed == frames[0] + KEEP_ALIVE + b"".join(expected)
     logout = frame(LOGOUT, word=1, counter=5)
     assert client.send(logout) == logout
+
+
+def test_numbers_stay_right_where_a_frame_out_of_its_turn_is_only_dropped() -> None:
+    client = Client(rule_set(is_counted=True, actions={Check.COUNTER: Action.DROP})).log_in()
+    acts = [frame(ACT, b"\7", counter=n) for n in (1, 3, 4, 5)]
+    assert client.send(*acts) == b"".join(frame(ACT, b"\7", counter=n) for n in (1, 2, 3))
+    assert client.reasons() == [Reason.CLIENT_COUNTER]
+
+
+def test_a_refused_login_has_begun_the_clients_count_anew() -> None:
+    client = Client(COUNTED).log_in()
+    frames = [frame(ACT, b"\7", counter=1), frame(LOGIN, NAME, counter=0), frame(ACT, b"\7", counter=1)]
+    assert client.send(*frames) == frames[0] + frame(ACT, b"\7", counter=2)
+    assert client.reasons() == [Reason.CLIENT_STATE]
+
+
+def test_a_frame_that_ends_before_its_session_word_is_a_bare_one() -> None:
+    odd = replace(header(), opcode_offset_bytes=2, session_word_offset_bytes=4)
+    client = Client(rule_set(serverbound=odd))
+    client.scanner = Scanner(FrameLayout(min_frame_bytes=4, max_frame_bytes=100))
+    assert client.send(b"\0\4\0\1") == b"\0\4\0\1"
 
 
 @pytest.mark.parametrize("counter", [0, 2, 0xFFFFFFFF])

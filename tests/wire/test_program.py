@@ -1,5 +1,7 @@
 """Layout programs at work: each operation as rows, run in the middle of other bytes and cut short."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,9 @@ FITS: list[tuple[tuple[Step, ...], str]] = [
     (TAIL, "01"),
     (TAIL, "01ffff"),
     (MEMORY, "abcdef"),
+    ((replace(TEXT, little_endian=True),), "03006162" + "00"),
+    ((replace(BLOB, little_endian=True),), "03000000" + "00"),
+    ((replace(PATH[0], little_endian=True), LITTLE), "0400" + "00400600"),
 ]
 
 FAILS: list[tuple[tuple[Step, ...], str, int]] = [
