@@ -1,21 +1,56 @@
-"""The edge as a whole: a players' port, a tunnel client, and an orderly start and end."""
+"""The edge as a whole: a players' port and its door, a tunnel client, and an orderly start and end."""
 
 import asyncio
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from random import SystemRandom
 
 import structlog
 
+from edge.access_lists import AccessLists
+from edge.admission import Admission, Limits
+from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
+from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
+from edge.player_link import Deadlines
+from edge.policy_cache import PolicyCache
+from edge.prefixes import PrefixSet, parse_prefix
+from edge.refusal_log import RefusalLog
+from edge.shared_counts import SharedCounts, private_counts
 from edge.tunnel_client import TunnelClient, TunnelSettings
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
+from tunnel.session import Session
 from wire.reasons import Reason
 
 _log = structlog.get_logger("edge")
 
 TICK_SECONDS = 1.0
+
+_SAID_ONCE = frozenset((Reason.NO_CORE, Reason.CORE_DRAINING, Reason.EDGE_DRAINING))
+"""Reasons that are logged when they begin, and not again for each player they meet."""
+
+
+LOOPBACK = PrefixSet((parse_prefix("127.0.0.0/8"), parse_prefix("::1")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionConfig:
+    """Who may come in, and how long he may take. The files may be empty: then there are no lists.
+
+    ``counts`` is the memory shared with other workers; None for an edge that is one process. ``max_connections``
+    is what the limit on open files leaves for players; 0 for what the sessions need.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    exempt: PrefixSet = LOOPBACK
+    proxy_from: PrefixSet = field(default_factory=PrefixSet)
+    deny_file: str = ""
+    allow_file: str = ""
+    counts: SharedCounts | None = None
+    max_connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +65,60 @@ class EdgeConfig:
     drain_seconds: float
     linger_seconds: float
     backlog: int
+    admission: AdmissionConfig = AdmissionConfig()
+    policy_cache: str = ""
+
+    @property
+    def max_connections(self) -> int:
+        """Descriptors for players: sessions, and those who wait or are told that they cannot have one."""
+        return self.admission.max_connections or self.max_sessions + ROOM_BESIDE_SESSIONS
 
 
 class Edge:
-    """One edge. `run` carries its tasks and fails if one does; `drain` before cancelling it for an orderly end."""
+    """One edge. `run` carries its tasks and fails if one does; `drain` before cancelling it for an orderly end.
+
+    Raises OSError when the port cannot be had, and ListError when a list file cannot be used.
+    """
 
     def __init__(self, config: EdgeConfig) -> None:
         self.counters = Counters()
+        self.refusals = RefusalLog(time.monotonic)
         self._config = config
+        rules = config.admission
+        self.lists = ListFiles(rules.deny_file, rules.allow_file)
+        self._admission = Admission(
+            rules.limits, rules.exempt, self.lists.lists, rules.counts or private_counts(config.max_connections)
+        )
+        self._door = Door(
+            self._admission,
+            DoorLimits(
+                linger_seconds=config.linger_seconds,
+                max_connections=config.max_connections,
+                deadlines=rules.deadlines,
+                proxy_from=rules.proxy_from,
+            ),
+            pick=self._pick,
+            notice=self._notice,
+            refused=self._refused,
+            ended=self._ended,
+        )
+        self.lists.on_change.append(self._lists_changed)
         self._listener = Listener(
             bind_socket(config.listen_host, config.listen_port, shared=config.shares_port),
-            self.counters,
-            self._pick,
-            self._notice,
-            linger_seconds=config.linger_seconds,
-            backlog=config.backlog,
+            config.backlog,
+            judge=self._door.judge,
+            no_room=self._door.close_at_once,
         )
-        self._client = TunnelClient(config.tunnel, self.counters, on_attached=self._attached, random=SystemRandom())
+        self._cache = PolicyCache(config.policy_cache)
+        self._client = TunnelClient(
+            config.tunnel,
+            self.counters,
+            on_attached=self._attached,
+            on_policy=self._cache.store,
+            random=SystemRandom(),
+        )
         self._attachments: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
-        self._last_policy: EdgePolicy | None = None  # for players who come while there is no core
+        self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
@@ -68,6 +138,11 @@ class Edge:
         tunnel = self._client.tunnel
         return tunnel.running_sessions if tunnel is not None else 0
 
+    @property
+    def connections(self) -> int:
+        """Descriptors held for players, with a session or without."""
+        return self._door.connections
+
     async def run(self) -> None:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
         try:
@@ -75,8 +150,12 @@ class Edge:
                 tasks.create_task(self._client.run(), name="edge-tunnel-client")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
                 tasks.create_task(self._tick(), name="edge-tick")
+                tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
+                tasks.create_task(self.lists.run(), name="edge-lists")
         finally:
             self._listener.close()
+            self.refusals.close()
+            self._cache.close()
 
     async def wait_ready(self) -> EdgePolicy:
         """Wait until players are let in; return the policy that holds then."""
@@ -94,14 +173,21 @@ class Edge:
 
     def _attached(self, tunnel: EdgeTunnel) -> None:
         self._last_policy = tunnel.policy
+        tunnel.deny(self.lists.denied_names())
+        tunnel.refusals = self.refusals
         self._attachments.put_nowait(tunnel)
 
     async def _open_when_attached(self) -> None:
+        if self._last_policy is not None:  # known from before: who comes while no core answers is told so
+            await self._open(self._last_policy)
         while True:
             tunnel = await self._attachments.get()
-            if not self._listener.is_open and not self._is_draining:
-                await self._listener.open()
-                self._ready.set_result(tunnel.policy)
+            await self._open(tunnel.policy)
+
+    async def _open(self, policy: EdgePolicy) -> None:
+        if not self._listener.is_open and not self._is_draining:
+            await self._listener.open()
+            self._ready.set_result(policy)
 
     def _notice(self, reason: Reason) -> bytes:
         tunnel = self._client.tunnel
@@ -120,9 +206,26 @@ class Edge:
             return Reason.SESSION_LIMIT
         return tunnel
 
+    def _refused(self, reason: Reason, client: SocketAddress, detail: str) -> None:
+        self.counters.sessions_refused[reason.value] += 1
+        if reason in _SAID_ONCE:
+            _log.debug("player_refused", client=client.host, reason=reason.value)
+        else:
+            self.refusals.note(reason, client=client.host, **({"detail": detail} if detail else {}))
+
+    def _ended(self, reason: Reason, client: SocketAddress, session: Session) -> None:
+        self.refusals.note(reason, session=session.session_id.hex(), client=client.host)
+
+    def _lists_changed(self, lists: AccessLists) -> None:
+        self._admission.lists = lists
+        self._door.end_denied()
+        if self._client.tunnel is not None:
+            self._client.tunnel.deny(self.lists.denied_names())
+
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(TICK_SECONDS)
+            self.refusals.tick(time.monotonic())
             if self._client.tunnel is not None:
                 self._client.tunnel.tick(clock())

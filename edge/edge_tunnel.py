@@ -3,10 +3,15 @@
 Lives from welcome to the end of the attachment; the client (`edge.tunnel_client`) feeds it messages.
 """
 
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from uuid import uuid4
 
+import structlog
+
+from edge.refusal_log import RefusalLog, SessionRefusals
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
@@ -16,6 +21,10 @@ from tunnel.policy import EdgePolicy, decode_policy
 from tunnel.session import Session
 from wire.chunks import MAX_SLOT
 from wire.errors import TunnelFault
+from wire.guard import Guard
+from wire.tables import Tables
+
+_log = structlog.get_logger("edge.tunnel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         window_bytes: int,
         flush_window_seconds: float,
         half_close_seconds: float,
+        on_policy: Callable[[tunnel_pb2.Policy], None] = lambda _: None,
     ) -> None:
         super().__init__(
             tunnel_pb2.AttachRequest,
@@ -54,6 +64,12 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             half_close_seconds=half_close_seconds,
         )
         self.policy = policy
+        self.refusals: RefusalLog | None = None  # where to say what was refused
+        self._on_policy = on_policy
+        self._tables = _ready(policy)
+        self._denied: Mapping[str, frozenset[bytes]] = {}
+        self._clients: dict[int, tuple[str, float]] = {}  # by slot: whose session, and since when
+        self._refused: dict[int, SessionRefusals] = {}  # by slot: those who had a frame refused
         self.core_name = welcome.core_name
         self.is_draining = False
         self._send_window = welcome.window_bytes
@@ -73,8 +89,10 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             self.policy.serverbound,
             send_window_bytes=self._send_window,
             receive_window_bytes=self._receive_window,
+            guard=self._guard(),
         )
         self.add_session(session)
+        self._clients[session.slot] = (client.host, time.monotonic())
         announcement = tunnel_pb2.Open(
             slot=session.slot,
             session_id=session_id,
@@ -101,7 +119,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             case "credit":
                 self.handle_credit(message.credit)
             case "policy":
-                self.policy = decode_policy(message.policy)
+                self._take_policy(message.policy)
             case "drain":
                 self.is_draining = True
             case "heartbeat":
@@ -109,6 +127,70 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             case _:
                 raise TunnelFault(f"unexpected {kind or 'empty message'} from the core")
 
+    def deny(self, denied: Mapping[str, frozenset[bytes]]) -> None:
+        """Admit none of these names from now on: by kind (`wire.steps.CAPTURES`), in small letters."""
+        self._denied = denied
+        if self._tables is not None:
+            self._tables.denied = denied
+
+    def session_refused(self, session: Session) -> None:
+        """Explain what a session's guard has refused, as far as there is time for it."""
+        refusals = session.take_refusals()
+        if self.refusals is None or self._tables is None:
+            return
+        told = self._refused.get(session.slot)
+        if told is None:
+            client, _ = self._clients[session.slot]
+            told = self._refused[session.slot] = SessionRefusals(self.refusals, session.session_id.hex(), client)
+        for refusal in refusals:
+            told.note(time.monotonic(), self._tables.rules, refusal, is_opaque=session.is_opaque)
+
+    def report_frame_fault(self, session: Session, reason: str) -> None:
+        """A player's client broke the frame layout."""
+        super().report_frame_fault(session, reason)
+        if self.refusals is not None:
+            client, _ = self._clients[session.slot]
+            self.refusals.note(reason, session=session.session_id.hex(), client=client, detail=session.fault_text)
+
+    def session_ended(self, session: Session, reason: str) -> None:
+        """Count a session that is over, and say what was refused of it."""
+        super().session_ended(session, reason)
+        _, since = self._clients.pop(session.slot)
+        told = self._refused.pop(session.slot, None)
+        if told is not None:
+            told.skip(session.unkept_refusals)
+            now = time.monotonic()
+            told.end(now, reason, open_seconds=now - since)
+
+    def _guard(self) -> Guard | None:
+        if self._tables is None:
+            return None
+        return Guard(self._tables, self.counters.frames_refused, self.counters.frames_audited)
+
+    def _take_policy(self, message: tunnel_pb2.Policy) -> None:
+        """Obey a policy that the core sends while players play, or say what is wrong with it and go on as before."""
+        try:
+            policy = decode_policy(message)
+        except TunnelFault as fault:
+            _log.error("policy_refused", core=self.core_name, reason=str(fault), action="the one before still holds")
+            return
+        self._adopt(policy)
+        self._on_policy(message)
+        _log.info("policy_changed", core=self.core_name, sessions=self.running_sessions)
+
+    def _adopt(self, policy: EdgePolicy) -> None:
+        """Obey another policy from here on; running sessions keep their framing, their place and their rates."""
+        self.policy = policy
+        self._tables = _ready(policy)
+        self.deny(self._denied)
+        if self._tables is not None:
+            for session in self.sessions.values():
+                session.adopt(self._tables)
+
     def closing_notice(self, reason: str) -> bytes:
         """Return the game's notice for ``reason``, where the policy has one."""
         return self.policy.notice_for(reason)
+
+
+def _ready(policy: EdgePolicy) -> Tables | None:
+    return None if policy.rules is None else Tables(policy.rules)

@@ -1,108 +1,119 @@
-"""The players' port: accepts connections and gives each a session, or a reason why not.
+"""The players' port: accepts connections and hands each to the door (`edge.door`), which decides about it.
 
 The port is bound when the edge starts, so that a port in use is found at once, and opened when the first
 tunnel stands: until then players are refused by the operating system, which load balancers understand.
+
+Connections are accepted by hand, a bounded number at a time, so that one can be refused before anything is made for
+it, and so that a flood of them does not keep the loop from those who play.
 """
 
 import asyncio
+import contextlib
+import errno
+import os
 import socket
 from collections.abc import Callable
-from typing import cast
 
-import structlog
+from edge.edge_tunnel import SocketAddress
 
-from edge.edge_tunnel import EdgeTunnel, SocketAddress
-from tunnel.counters import Counters
-from tunnel.socket_link import SocketLink
-from wire.reasons import Reason
+ACCEPTS_AT_ONCE = 32
+"""Connections accepted before the loop turns to those who play."""
 
-_log = structlog.get_logger("edge.listener")
+PAUSE_SECONDS = 0.1
+"""How long nothing is accepted when the system has no room for another connection."""
+
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+Judge = Callable[[socket.socket, SocketAddress], None]
 
 
 class Listener:
-    """One bound port.
+    """One bound port. ``judge`` takes over each accepted connection; ``no_room`` one that must be closed at once."""
 
-    ``pick`` returns the tunnel for a new player, or the reason why there is none; ``notice`` what to tell then.
-    """
-
-    def __init__(
-        self,
-        bound: socket.socket,
-        counters: Counters,
-        pick: Callable[[], EdgeTunnel | Reason],
-        notice: Callable[[Reason], bytes],
-        *,
-        linger_seconds: float,
-        backlog: int,
-    ) -> None:
+    def __init__(self, bound: socket.socket, backlog: int, *, judge: Judge, no_room: Judge) -> None:
         self._bound = bound
         self.address = _socket_address(bound.getsockname())
-        self._counters = counters
-        self._pick = pick
-        self._notice = notice
-        self._linger_seconds = linger_seconds
         self._backlog = backlog
-        self._server: asyncio.Server | None = None
+        self._judge = judge
+        self._no_room = no_room
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self._spare = -1  # a descriptor to let go of when there is no other
+        self._is_open = False
 
     @property
     def is_open(self) -> bool:
         """Whether players are let in."""
-        return self._server is not None
+        return self._is_open
 
     async def open(self) -> None:
         """Begin to accept; raises OSError when another process listens there by now."""
-        if self._server is None:
-            try:
-                self._bound.listen(self._backlog)  # by hand, because uvloop does not say when this fails
-            except OSError as error:
-                place = f"{self.address.host}:{self.address.port}"
-                raise OSError(error.errno, f"cannot listen on {place}: {error.strerror}") from error
-            loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(self._accept, sock=self._bound, backlog=self._backlog)
+        if self._is_open:
+            return
+        try:
+            self._bound.listen(self._backlog)
+        except OSError as error:
+            place = f"{self.address.host}:{self.address.port}"
+            raise OSError(error.errno, f"cannot listen on {place}: {error.strerror}") from error
+        self._take_spare()
+        self._is_open = True
+        self._loop.add_reader(self._bound, self._accept)
 
     def close(self) -> None:
         """Accept no more; running sessions go on."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._is_open:
+            self._is_open = False
+            self._loop.remove_reader(self._bound)
+            self._drop_spare()
+        if self._pause is not None:
+            self._pause.cancel()
         self._bound.close()
 
-    def _accept(self) -> asyncio.Protocol:
-        return cast("asyncio.Protocol", _PlayerLink(self, self._linger_seconds))
+    def _accept(self) -> None:
+        """Take what waits at the port; called by the loop."""
+        for _ in range(ACCEPTS_AT_ONCE):
+            try:
+                connection, name = self._bound.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    continue  # that one was gone before it was accepted
+                if not (error.errno == errno.EMFILE and self._refuse_one()):
+                    self._wait_for_room()
+                return
+            connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+            self._judge(connection, _socket_address(name))
 
-    def admit(self, link: "_PlayerLink", transport: asyncio.Transport) -> None:
-        """Give a new connection its session, or tell it why there is none."""
-        picked = self._pick()
-        if isinstance(picked, Reason):
-            self._counters.sessions_refused[picked.value] += 1
-            _log.debug("player_refused", client=transport.get_extra_info("peername"), reason=picked.value)
-            notice = self._notice(picked)
-            if notice:
-                link.send(notice)
-            link.close(linger=bool(notice))
-            return
-        peer = transport.get_extra_info("peername")
-        if not peer:  # gone between accept and now
-            link.abort()
-            return
-        client = _socket_address(peer)
-        session = picked.open_session(client, _socket_address(transport.get_extra_info("sockname")), link)
-        link.events = session
-        _log.debug("session_opened", session=session.session_id.hex(), client=client.host, port=client.port)
+    def _refuse_one(self) -> bool:
+        """Let go of the spare descriptor to accept and refuse one connection; False when not even that works.
 
+        The door's limits should not let it come to this. A player who is refused can try elsewhere; one who is
+        never accepted only waits.
+        """
+        self._drop_spare()
+        with contextlib.suppress(OSError):
+            self._no_room(*_named(self._bound.accept()))
+        self._take_spare()
+        return self._spare != -1
 
-class _PlayerLink(SocketLink):
-    """A player's connection."""
+    def _wait_for_room(self) -> None:
+        self._loop.remove_reader(self._bound)
+        self._pause = self._loop.call_later(PAUSE_SECONDS, self._accept_again)
 
-    __slots__ = ("_listener",)
+    def _accept_again(self) -> None:
+        self._take_spare()
+        self._loop.add_reader(self._bound, self._accept)
 
-    def __init__(self, listener: Listener, linger_seconds: float) -> None:
-        super().__init__(linger_seconds)
-        self._listener = listener
+    def _take_spare(self) -> None:
+        if self._spare == -1:
+            with contextlib.suppress(OSError):
+                self._spare = os.open(os.devnull, os.O_RDONLY)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._listener.admit(self, cast("asyncio.Transport", transport))
+    def _drop_spare(self) -> None:
+        if self._spare != -1:
+            os.close(self._spare)
+            self._spare = -1
 
 
 def bind_socket(host: str, port: int, *, shared: bool) -> socket.socket:
@@ -126,6 +137,10 @@ def bind_socket(host: str, port: int, *, shared: bool) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _named(accepted: tuple[socket.socket, tuple[str, int]]) -> tuple[socket.socket, SocketAddress]:
+    return accepted[0], _socket_address(accepted[1])
 
 
 def _socket_address(name: tuple[str, int] | tuple[str, int, int, int]) -> SocketAddress:

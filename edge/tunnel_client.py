@@ -46,7 +46,10 @@ class TunnelSettings:
 
 
 class TunnelClient:
-    """One tunnel at a time to one core, for as long as `run` runs."""
+    """One tunnel at a time to one core, for as long as `run` runs.
+
+    ``on_policy`` is told of each policy that was checked and is obeyed from then on.
+    """
 
     def __init__(
         self,
@@ -54,11 +57,13 @@ class TunnelClient:
         counters: Counters,
         *,
         on_attached: Callable[[EdgeTunnel], None],
+        on_policy: Callable[[tunnel_pb2.Policy], None],
         random: Random,
     ) -> None:
         self._settings = settings
         self._counters = counters
         self._on_attached = on_attached
+        self._on_policy = on_policy
         self._backoff = Backoff(random)
         self._is_away = False
         self.tunnel: EdgeTunnel | None = None  # the attached one; None while there is none
@@ -121,11 +126,14 @@ class TunnelClient:
             check_window(welcome.welcome.window_bytes)
         except LayoutError as error:
             raise TunnelFault(f"the core's welcome: {error}") from error
-        policy = decode_policy((await _expect(call, "policy")).policy)
+        message = (await _expect(call, "policy")).policy
+        policy = decode_policy(message)
+        self._on_policy(message)
         return EdgeTunnel(
             welcome.welcome,
             policy,
             self._counters,
+            on_policy=self._on_policy,
             window_bytes=settings.window_bytes,
             flush_window_seconds=settings.flush_window_seconds,
             half_close_seconds=settings.half_close_seconds,

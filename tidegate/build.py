@@ -1,24 +1,39 @@
 """Builds relays from settings: the one place that knows both."""
 
+import os
 import resource
+from collections.abc import Mapping
 
 import structlog
 
 from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
-from edge.edge import Edge, EdgeConfig
+from edge.access_lists import ListError
+from edge.admission import Limits
+from edge.door import ROOM_BESIDE_SESSIONS
+from edge.edge import AdmissionConfig, Edge, EdgeConfig
+from edge.player_link import Deadlines
+from edge.prefixes import PrefixSet, parse_prefix
+from edge.shared_counts import Geometry, SharedCounts, attach_memory
 from edge.tunnel_client import TunnelSettings
 from fleet.address import Address
 from games.registry import load_pack
 from tidegate import __version__
-from tidegate.errors import cannot_listen
+from tidegate.errors import StartError, cannot_listen
 from tidegate.settings import Settings
-from tidegate.settings_models import SECTIONS
+from tidegate.settings_models import SECTIONS, EdgeSettings
+from wire.errors import MisuseError
 
 _log = structlog.get_logger("tidegate")
 
 RESERVED_FILES = 64
 """What a relay needs besides its sessions: the port, the tunnels, logs, libraries."""
+
+ENDLESS_FILES = 1 << 20
+"""What stands for no limit on open files."""
+
+PLACE_VARIABLE = "TIDEGATE_PLACE"
+"""From the supervisor of an edge to its worker, and no setting: where the memory is in which they count together."""
 
 LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 """Where the core listens when it shares a process with its edge."""
@@ -27,6 +42,7 @@ LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 def make_edge(settings: Settings, core: Address) -> Edge:
     """Build an edge and bind its port; raises StartError when the port cannot be had."""
     ours = settings.edge
+    max_connections = _file_limit()
     tunnel = TunnelSettings(
         core=str(core),
         edge_name=ours.name,
@@ -40,14 +56,20 @@ def make_edge(settings: Settings, core: Address) -> Edge:
         listen_host=ours.listen.host,
         listen_port=ours.listen.port,
         tunnel=tunnel,
-        max_sessions=_within_file_limit("edge", _share(ours.max_sessions, ours.workers)),
+        max_sessions=_within_file_limit(
+            "edge", _share(ours.max_sessions, ours.workers), max_connections - _room_for_others(max_connections)
+        ),
         shares_port=ours.workers > 1,
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
         backlog=ours.backlog,
+        admission=_make_admission(ours, max_connections),
+        policy_cache=ours.policy_cache,
     )
     try:
         return Edge(config)
+    except ListError as error:
+        raise StartError(str(error)) from error
     except OSError as error:
         raise cannot_listen(ours.listen, error, "edge.listen") from error
 
@@ -59,7 +81,7 @@ def make_core(settings: Settings, listen: Address) -> Core:
         window_bytes=ours.window_bytes,
         flush_window_seconds=ours.flush_window_milliseconds / 1000,
         half_close_seconds=ours.half_close_seconds,
-        max_sessions=_within_file_limit("core", _share(ours.max_sessions, ours.workers)),
+        max_sessions=_within_file_limit("core", _share(ours.max_sessions, ours.workers), _file_limit()),
     )
     pack = load_pack(settings.game.name, settings.game.framing)
     config = CoreConfig(
@@ -88,15 +110,73 @@ async def start_core(core: Core, listen: Address) -> None:
         raise cannot_listen(listen, error, "core.listen") from error
 
 
+def _make_admission(ours: EdgeSettings, max_connections: int) -> AdmissionConfig:
+    """Build what the door goes by; raises StartError when the supervisor's memory is not what it should be."""
+    return AdmissionConfig(
+        limits=Limits(
+            per_address=ours.max_per_address,
+            per_prefix=ours.max_per_prefix,
+            ipv6_prefix_bits=ours.ipv6_prefix_bits,
+            prefix_accepts_per_second=ours.prefix_accepts_per_second,
+            prefix_accepts_burst=ours.prefix_accepts_burst,
+            accepts_per_second=ours.accepts_per_second,
+            accepts_burst=ours.accepts_burst,
+        ),
+        deadlines=Deadlines(
+            login_seconds=ours.login_seconds,
+            idle_seconds=ours.idle_seconds,
+            header_seconds=ours.proxy_header_seconds,
+        ),
+        exempt=PrefixSet(map(parse_prefix, ours.exempt)),
+        proxy_from=PrefixSet(map(parse_prefix, ours.proxy_from)),
+        deny_file=ours.deny_file,
+        allow_file=ours.allow_file,
+        counts=_shared_counts(ours),
+        max_connections=min(max_connections, counts_geometry(ours).connections),
+    )
+
+
 def _share(total: int, workers: int) -> int:
     """Return one worker's part of a limit, so that all workers together stay within it."""
     return max(1, total // workers)
 
 
-def _within_file_limit(relay: str, max_sessions: int) -> int:
+def counts_geometry(ours: EdgeSettings) -> Geometry:
+    """Return how the memory is laid out that the workers of an edge share."""
+    return Geometry(ours.workers, _share(ours.max_sessions, ours.workers) + ROOM_BESIDE_SESSIONS)
+
+
+def with_place(environment: Mapping[str, str], file: int, worker: int) -> dict[str, str]:
+    """Return the environment of a worker (from 1) that inherits the memory's open file."""
+    return {**environment, PLACE_VARIABLE: f"{file}:{worker}"}
+
+
+def _shared_counts(ours: EdgeSettings) -> SharedCounts | None:
+    """Map the supervisor's memory; None in an edge that is one process."""
+    place = os.environ.pop(PLACE_VARIABLE, None)  # what we start has no place of its own
+    if place is None:
+        return None
+    try:
+        file, worker = (int(each) for each in place.split(":"))
+        return attach_memory(file, counts_geometry(ours), worker - 1)
+    except (MisuseError, OSError, ValueError) as error:
+        raise StartError(f"a worker is started by its supervisor only: {error}") from error
+
+
+def _file_limit() -> int:
+    """Return how many sockets this process may have for players or for game servers."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return ENDLESS_FILES if limit == resource.RLIM_INFINITY else max(1, limit - RESERVED_FILES)
+
+
+def _room_for_others(max_connections: int) -> int:
+    """Return how many of an edge's sockets are kept for players who cannot have a session and are told so."""
+    return min(ROOM_BESIDE_SESSIONS, max_connections // 16)
+
+
+def _within_file_limit(relay: str, max_sessions: int, limit: int) -> int:
     """Return how many sessions fit into the files this process may open; says so when they are fewer than wanted."""
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED_FILES
-    if limit == resource.RLIM_INFINITY - RESERVED_FILES or max_sessions <= limit:
+    if max_sessions <= limit:
         return max_sessions
     if max_sessions != SECTIONS[relay].model_fields["max_sessions"].default:  # nobody asked for the default
         _log.warning("max_sessions_lowered", relay=relay, wanted=max_sessions, possible=limit, why="open files limit")

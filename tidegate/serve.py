@@ -21,6 +21,8 @@ from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
 from tidegate.errors import StartError
 from tidegate.logs import announce
 from tidegate.process import run_until_signal, schedule_in_batches
+from tidegate.rule_overrides_apply import compile_game, override_policy
+from tidegate.rule_overrides_reload import RulesReload
 from tidegate.settings import Settings
 from tidegate.supervisor import supervise
 
@@ -47,6 +49,7 @@ def serve_edge(settings: Settings) -> int:
 def serve_core(settings: Settings) -> int:
     """Run a core until it is told to stop; return the exit status. Raises StartError."""
     if settings.core.workers > 1:
+        override_policy(compile_game(settings), settings.game.rules_file)  # once here, not by each worker
         return supervise("core", settings, settings.core.listen, settings.core.workers)
     return _run_alone(settings, _core_service)
 
@@ -85,13 +88,17 @@ async def _edge_service(settings: Settings) -> Service:
     async def ready() -> str:
         policy = await edge.wait_ready()
         game = _game(policy.game, policy.dialect)
-        return f"tidegate edge: ready, players at {_players(edge)}, core at {settings.edge.core}, game {game}"
+        core = f"core at {settings.edge.core}"
+        if edge.tunnel is None:
+            core += " does not answer yet, so they are told to come back (policy from disk)"
+        return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
 
     return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge))
 
 
 async def _core_service(settings: Settings) -> Service:
     core = make_core(settings, settings.core.listen)
+    rules = RulesReload(core, settings.game.rules_file)
     await start_core(core, settings.core.listen)
 
     async def ready() -> str:
@@ -99,11 +106,12 @@ async def _core_service(settings: Settings) -> Service:
         game = _game(settings.game.name, core.dialect)
         return f"tidegate core: ready, edges at {listen}, origin {settings.core.origin}, game {game}"
 
-    return Service((core.run,), ready, core.drain, lambda: _log_core_stats(core))
+    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core))
 
 
 async def _up_service(settings: Settings) -> Service:
     core = make_core(settings, LOOPBACK_ANY_PORT)
+    rules = RulesReload(core, settings.game.rules_file)
     await start_core(core, LOOPBACK_ANY_PORT)
     try:
         edge = make_edge(settings, Address(LOOPBACK_ANY_PORT.host, core.port))
@@ -124,7 +132,7 @@ async def _up_service(settings: Settings) -> Service:
         _log_edge_stats(edge)
         _log_core_stats(core)
 
-    return Service((edge.run, core.run), ready, drain, log_stats)
+    return Service((edge.run, core.run, rules.run), ready, drain, log_stats)
 
 
 async def _serve(

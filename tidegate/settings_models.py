@@ -6,6 +6,7 @@ them. Nothing here knows where a value comes from.
 A unit stands in the name where it is a time or a size; ``UNITS`` has the others.
 """
 
+import json
 import re
 import socket
 from collections.abc import Mapping
@@ -13,11 +14,22 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
 from tunnel.options import MAX_NAME_BYTES
 from wire.credits import DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, MIN_WINDOW_BYTES
 
-UNITS = {"max_sessions": "sessions", "backlog": "connections", "workers": "processes"}
+UNITS = {
+    "max_sessions": "sessions",
+    "backlog": "connections",
+    "workers": "processes",
+    "max_per_address": "connections",
+    "max_per_prefix": "connections",
+    "prefix_accepts_per_second": "connections per second",
+    "prefix_accepts_burst": "connections",
+    "accepts_per_second": "connections per second",
+    "accepts_burst": "connections",
+}
 """Units of the numbers whose names do not end with one."""
 
 
@@ -36,6 +48,23 @@ def _read_target(value: object) -> Address:
     return address
 
 
+class PrefixTexts(tuple[str, ...]):
+    """Addresses and prefixes as they were written; shown as TOML writes them."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return json.dumps(self) if self else ""
+
+
+def _read_prefixes(value: object) -> PrefixTexts:
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise ValueError(f'{str(value)[:60]!r} is not a list of texts: write one such as ["10.0.0.0/8", "192.0.2.1"]')
+    for each in value:
+        parse_prefix(each)
+    return PrefixTexts(value)
+
+
 def _host_name() -> str:
     """The machine's name as a legal name for a relay, which is what people call it by default."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:MAX_NAME_BYTES] or "unnamed"
@@ -46,6 +75,7 @@ NAME_RULE = f"1 to {MAX_NAME_BYTES} letters, digits, dots, dashes or underscores
 ListenAddress = Annotated[Address, BeforeValidator(_read_address)]
 TargetAddress = Annotated[Address, BeforeValidator(_read_target)]
 Name = Annotated[str, Field(pattern=rf"^[A-Za-z0-9._-]{{1,{MAX_NAME_BYTES}}}$")]
+Prefixes = Annotated[PrefixTexts, BeforeValidator(_read_prefixes)]
 WindowBytes = Annotated[
     int,
     Field(
@@ -111,6 +141,9 @@ class GameSettings(Section):
 
     name: str = Field("pko", description="The game pack.")
     dialect: str = Field("", description="Wire variant of the game; empty means the pack's first.")
+    rules_file: str = Field(
+        "", description="What the operator changes of the game's rules (docs/policy.md); read again when it changes."
+    )
     framing: Mapping[str, object] = Field(
         default_factory=dict,
         description="Settings of the pack itself; only `generic` has any (length_bytes, order, counts_itself, "
@@ -133,6 +166,74 @@ class EdgeSettings(Section):
     close_linger_seconds: CloseLingerSeconds = 5.0
     workers: Workers = 1
     backlog: int = Field(1024, ge=1, le=65535, description="Connections the system may queue before they are accepted.")
+    max_per_address: int = Field(
+        16,
+        ge=0,
+        le=1_000_000,
+        description="Connections at once from one IPv4 address or one IPv6 /64, over all workers; 0 is no limit.",
+    )
+    max_per_prefix: int = Field(
+        256,
+        ge=0,
+        le=1_000_000,
+        description="Connections at once from one IPv4 /24 or one IPv6 prefix, over all workers; 0 is no limit.",
+    )
+    ipv6_prefix_bits: int = Field(48, ge=16, le=64, description="What counts as one prefix in IPv6.")
+    prefix_accepts_per_second: float = Field(
+        20.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="New connections from one prefix in the long run, over all workers; 0 is no limit.",
+    )
+    prefix_accepts_burst: int = Field(
+        40, ge=1, le=1_000_000, description="New connections from one prefix at once, after a pause."
+    )
+    accepts_per_second: float = Field(
+        500.0,
+        ge=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="New connections from everybody in the long run, over all workers; 0 is no limit.",
+    )
+    accepts_burst: int = Field(
+        1000, ge=1, le=1_000_000, description="New connections from everybody at once, after a pause."
+    )
+    exempt: Prefixes = Field(
+        PrefixTexts(("127.0.0.0/8", "::1")),
+        description="Addresses that none of these limits on addresses and rates hold for.",
+    )
+    login_seconds: float = Field(
+        30.0,
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long a player may take to log in (in a game without rules: to send a packet); 0 is for ever.",
+    )
+    idle_seconds: float = Field(
+        60.0,
+        ge=0,
+        le=86400,
+        allow_inf_nan=False,
+        description="How long a client may send no whole packet; 0 is for ever.",
+    )
+    policy_cache: str = Field(
+        "",
+        description="File that keeps the last policy (docs/policy.md), to let players in before the core answers.",
+    )
+    deny_file: str = Field("", description="List of who is kept out (docs/admission.md); read again when it changes.")
+    allow_file: str = Field("", description="List of who comes in whatever the deny list and the limits say.")
+    proxy_from: Prefixes = Field(
+        PrefixTexts(),
+        description="Load balancers, which must send a PROXY header (version 1 or 2) before each connection's bytes.",
+    )
+    proxy_header_seconds: float = Field(
+        5.0,
+        ge=0.5,
+        le=60,
+        allow_inf_nan=False,
+        description="How long a load balancer may take to send its PROXY header.",
+    )
 
 
 class CoreSettings(Section):

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from fleet.address import Address
 from games.registry import load_pack, pack_names
-from tidegate.settings_models import NAME_RULE, SECTIONS, UNITS
+from tidegate.settings_models import NAME_RULE, SECTIONS, UNITS, PrefixTexts
 from tidegate.settings_sources import FRAMING, parse_scalar
 from wire.errors import MisuseError
 
@@ -87,6 +87,8 @@ def rule_of(section: str, name: str) -> str:
         return "a table"
     if field.annotation is Address:
         return "HOST:PORT"
+    if field.annotation is PrefixTexts:
+        return "a list of addresses and prefixes"
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     if field.annotation is str:

@@ -5,7 +5,8 @@ same port and has its own tunnels, and the system deals connections out), says o
 signals on, and sees to it that a worker's death costs only that worker's sessions.
 
 A worker gets its settings as a file that only the two can read, says on standard output that it is ready, and
-drains when its lifeline ends (`tidegate.process`): then the supervisor is gone.
+drains when its lifeline ends (`tidegate.process`): then the supervisor is gone. Workers of an edge share the memory
+in which they count connections (`edge.shared_counts`); what a dead one had counted is given back at once.
 """
 
 import asyncio
@@ -15,12 +16,15 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from tempfile import NamedTemporaryFile
 
 import structlog
 
+from edge.shared_counts import SharedCounts, attach_memory, create_memory
 from fleet.address import Address
+from tidegate.build import counts_geometry, with_place
 from tidegate.errors import cannot_listen
 from tidegate.logs import announce
 from tidegate.process import claim_standard_descriptors, run_until_signal, with_lifeline
@@ -55,10 +59,14 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
     Raises StartError when the port cannot be had or the workers do not start.
     """
     claim_standard_descriptors()
-    with reserve(listen, f"{relay}.listen") as reserved, NamedTemporaryFile("w", suffix=".toml") as file:
+    with (
+        reserve(listen, f"{relay}.listen") as reserved,
+        NamedTemporaryFile("w", suffix=".toml") as file,
+        _share_counts(relay, settings) as shared,
+    ):
         file.write(with_listen(settings, relay, Address(listen.host, reserved.getsockname()[1])))
         file.flush()
-        return run_until_signal(lambda stopping: _Supervisor(relay, file.name, count).run(stopping))
+        return run_until_signal(lambda stopping: _Supervisor(relay, file.name, count, shared).run(stopping))
 
 
 def reserve(listen: Address, key: str) -> socket.socket:
@@ -81,9 +89,31 @@ def with_listen(settings: Settings, relay: str, listen: Address) -> str:
     return replace(settings, core=settings.core.model_copy(update={"listen": listen})).as_toml()
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """The memory in which the workers of an edge count connections: its open file, and our own view of it."""
+
+    file: int
+    counts: SharedCounts
+
+
+@contextlib.contextmanager
+def _share_counts(relay: str, settings: Settings) -> Iterator[_Shared | None]:
+    if relay != "edge":
+        yield None
+        return
+    geometry = counts_geometry(settings.edge)
+    file = create_memory(geometry)
+    try:
+        yield _Shared(file, attach_memory(file, geometry, 0))
+    finally:
+        os.close(file)
+
+
 class _Supervisor:
-    def __init__(self, relay: str, settings_file: str, count: int) -> None:
+    def __init__(self, relay: str, settings_file: str, count: int, shared: _Shared | None) -> None:
         self._relay = relay
+        self._shared = shared
         self._settings_file = settings_file
         self._workers = [_Worker(number) for number in range(1, count + 1)]
         self._stopping = asyncio.Event()
@@ -128,6 +158,9 @@ class _Supervisor:
                 return 0
 
     async def _run_once(self, worker: _Worker) -> int:
+        shared, environment = self._shared, with_lifeline(os.environ)
+        if shared is not None:
+            environment = with_place(environment, shared.file, worker.number)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -138,7 +171,8 @@ class _Supervisor:
             self._settings_file,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=with_lifeline(os.environ),
+            env=environment,
+            pass_fds=(shared.file,) if shared is not None else (),
             start_new_session=True,  # Ctrl-C is for the supervisor, which tells its workers
         )
         worker.process = process
@@ -147,7 +181,10 @@ class _Supervisor:
             worker.send_signal(signal.SIGTERM)
         while process.stdout is not None and (line := await process.stdout.readline()):
             self._is_ready(worker, line.decode().strip())
-        return await process.wait()
+        status = await process.wait()
+        if shared is not None:
+            shared.counts.forget(worker.number - 1)
+        return status
 
     def _is_ready(self, worker: _Worker, line: str) -> None:
         worker.ready_line = line

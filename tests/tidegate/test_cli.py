@@ -16,7 +16,11 @@ from tidegate.commands import app
 from tidegate.errors import StartError
 from tidegate.settings import Settings
 
-COMMANDS = [[], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["sim"], ["sim", "server"], ["sim", "bots"]]
+COMMANDS = [
+    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"]),
+    *(["policy"], ["policy", "show"], ["policy", "check"]),
+    *(["sim"], ["sim", "server"], ["sim", "bots"]),
+]
 
 Stub = Callable[..., dict[str, object]]
 
@@ -78,7 +82,7 @@ def test_help_is_readable_at_80_columns(command: list[str]) -> None:
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
     assert "..." not in result.output.partition("Commands:")[2], "a summary is cut"
-    if command != ["sim"]:
+    if command not in (["sim"], ["policy"]):
         assert "Examples:\n    tidegate" in result.output
 
 
@@ -207,7 +211,8 @@ def test_sim_bots_have_defaults(stub: Stub) -> None:
 def test_check_config_prints_what_loads_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert run("check-config", "--set", "edge.region=eu") == 0
     text = capsys.readouterr().out
-    assert 'region = "eu"                    # flag --set' in text
+    line = next(line for line in text.splitlines() if line.startswith("region"))
+    assert line.split() == ["region", "=", '"eu"', "#", "flag", "--set"]
 
     (tmp_path / "t.toml").write_text(text)
     assert run("check-config", "--config", str(tmp_path / "t.toml")) == 0

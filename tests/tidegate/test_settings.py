@@ -117,6 +117,13 @@ def test_a_mistake_that_another_source_overrides_is_still_one(toml: Path) -> Non
         ("edge.listen", 1973, "1973 is not an address"),
         ("core.connect_timeout_seconds", 0, "0 is not a number from 0.1 to 300 (seconds)"),
         ("log.format", "xml", "'xml' is not one of auto, json, text"),
+        ("edge.exempt", "127.0.0.1", "'127.0.0.1' is not a list of texts: write one such as"),
+        ("edge.exempt", [1], "'[1]' is not a list of texts"),
+        ("edge.proxy_from", ["10.0.0.0/33"], "'10.0.0.0/33' is neither an address nor a prefix"),
+        ("edge.proxy_from", ["10.0.0.1/8"], "is an address inside a prefix: write 10.0.0.0/8 for all of it"),
+        ("edge.ipv6_prefix_bits", 65, "65 is not a whole number from 16 to 64 (bits)"),
+        ("edge.accepts_per_second", -1, "is not a number from 0 to 1000000 (connections per second)"),
+        ("edge.proxy_header_seconds", 0, "0 is not a number from 0.5 to 60 (seconds)"),
         ("edge.listen.port", 1, "no such setting"),
         ("edge", 5, "is a section, not a setting"),
         ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, log"),
@@ -130,7 +137,7 @@ def test_says_what_is_wrong(key: str, value: object, reason: str) -> None:
     (said,) = mistakes_of(None, {}, {key: value})
 
     assert reason in said
-    assert len(said) < 400
+    assert len(said) < 600
 
 
 def test_a_wrong_value_is_shown_bounded() -> None:
@@ -167,6 +174,17 @@ def test_a_number_in_quotes_is_a_mistake_in_a_file(toml: Path) -> None:
     assert mistakes_of(toml, {}, {}) == [
         f"{toml}:2: edge.backlog: '5' is not a whole number from 1 to 65535 (connections)"
     ]
+
+
+def test_lists_of_prefixes_come_from_every_source(toml: Path) -> None:
+    toml.write_text('[edge]\nexempt = []\nproxy_from = ["10.0.0.0/8"]\n')
+    env = {"TIDEGATE_EDGE_PROXY_FROM": '["192.0.2.1", "2001:db8::/32"]'}
+
+    edge = load_settings(toml, env, {}).edge
+
+    assert load_settings(None, {}, {}).edge.exempt == ("127.0.0.0/8", "::1")
+    assert edge.exempt == ()
+    assert edge.proxy_from == ("192.0.2.1", "2001:db8::/32")
 
 
 class TestFraming:
@@ -282,6 +300,8 @@ FLAGS = st.fixed_dictionaries(
         "edge.region": TEXTS,
         "edge.max_sessions": st.integers(1, 1_000_000),
         "edge.drain_seconds": SECONDS,
+        "edge.exempt": st.lists(st.ip_addresses().map(str) | st.just("10.0.0.0/8"), max_size=3),
+        "edge.max_per_address": st.integers(0, 1000),
         "core.flush_window_milliseconds": st.floats(0, 100),
         "log.level": st.sampled_from(["debug", "error"]),
         "log.stats_seconds": SECONDS,

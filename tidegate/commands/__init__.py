@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import check_config, demo, relay, sim
+from tidegate.commands import check_config, demo, policy, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -48,6 +48,10 @@ def tidegate(
           the same as two processes
       tidegate check-config -c tidegate.toml
           what is set and where it came from, or every mistake
+      tidegate policy show
+          which packets pass, how often, and what happens to the others
+      tidegate why 1f0c22 --log edge.log
+          what was refused of a session, and why
     """
 
 
@@ -57,4 +61,6 @@ app.command("core")(relay.core)
 app.command("worker", hidden=True)(relay.worker)
 app.command("demo")(demo.demo)
 app.command("check-config")(check_config.check_config)
+app.command("why")(why.why)
+app.add_typer(policy.app, name="policy")
 app.add_typer(sim.app, name="sim")

@@ -1,0 +1,117 @@
+"""The guard at the door: decides about each connection before anything is done for it.
+
+Called by `edge.listener` with an address and the time; knows no sockets. The limits hold for all workers of an edge
+together (`edge.shared_counts`). Order of the checks: allowed addresses pass, denied ones do not, then how many
+connections the address and its prefix have, then how fast they come. A refused connection costs nobody's allowance.
+
+Rates are kept by the generic cell rate algorithm: one number per prefix, the time until which its accepts are paid
+for. An accept moves it on by 1/rate; one that would move it further than a burst ahead of now is refused.
+"""
+
+from dataclasses import dataclass
+
+from edge.access_lists import AccessLists
+from edge.prefixes import PrefixSet
+from edge.shared_counts import SharedCounts
+from wire.reasons import Reason
+
+Permit = tuple[bytes, ...]
+"""What an admitted connection was counted under; given back by `Admission.release`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one address, one prefix and everybody may have; 0 is no limit.
+
+    An address is an IPv4 address or an IPv6 /64, inside which a single machine may choose freely. A prefix is an
+    IPv4 /24 or an IPv6 prefix of ``ipv6_prefix_bits``.
+    """
+
+    per_address: int = 16
+    per_prefix: int = 256
+    ipv6_prefix_bits: int = 48
+    prefix_accepts_per_second: float = 20.0
+    prefix_accepts_burst: int = 40
+    accepts_per_second: float = 500.0
+    accepts_burst: int = 1000
+
+
+class Admission:
+    """One process's view of who may come in. ``exempt`` addresses are not limited; ``lists`` may be replaced."""
+
+    def __init__(self, limits: Limits, exempt: PrefixSet, lists: AccessLists, counts: SharedCounts) -> None:
+        self.lists = lists
+        self._limits = limits
+        self._exempt = exempt
+        self._counts = counts
+
+    def admit(self, address: bytes, now_seconds: float) -> Permit | Reason:
+        """Let a packed address in and count it, or say why not.
+
+        ``now_seconds`` is of a clock that all workers share.
+        """
+        if self.is_denied(address):
+            return Reason.CLIENT_ADDRESS_DENIED
+        if self._exempt.covers(address) or self.lists.allowed.covers(address):
+            return ()
+        counts = self._counts
+        permit = counts.key_of(b"a", self._address_part(address)), counts.key_of(b"p", self._prefix_part(address))
+        with counts.locked():
+            reason = self._refusal(permit, now_seconds)
+            if reason is not None:
+                return reason
+            if not counts.add(permit[0]):
+                return Reason.SESSION_LIMIT
+            if not counts.add(permit[1]):
+                counts.remove(permit[0])
+                return Reason.SESSION_LIMIT
+            self._pay(permit[1], now_seconds)
+        return permit
+
+    def is_denied(self, address: bytes) -> bool:
+        """Whether the lists keep an address out; the allow list wins."""
+        return self.lists.denied.covers(address) and not self.lists.allowed.covers(address)
+
+    def release(self, permit: Permit) -> None:
+        """Give back what `admit` counted."""
+        for key in permit:
+            self._counts.remove(key)
+
+    def _refusal(self, permit: Permit, now_seconds: float) -> Reason | None:
+        limits, counts = self._limits, self._counts
+        address, prefix = permit
+        if limits.per_address and counts.held(address) >= limits.per_address:
+            return Reason.CLIENT_ADDRESS_LIMIT
+        if limits.per_prefix and counts.held(prefix) >= limits.per_prefix:
+            return Reason.CLIENT_PREFIX_LIMIT
+        rate, burst = limits.prefix_accepts_per_second, limits.prefix_accepts_burst
+        if rate and _paid_next(counts.paid_until(prefix), rate, now_seconds) > now_seconds + burst / rate:
+            return Reason.CLIENT_ACCEPT_RATE
+        rate, burst = limits.accepts_per_second, limits.accepts_burst
+        if rate and _paid_next(counts.all_paid_until, rate, now_seconds) > now_seconds + burst / rate:
+            return Reason.EDGE_ACCEPT_RATE
+        return None
+
+    def _pay(self, prefix: bytes, now_seconds: float) -> None:
+        limits, counts = self._limits, self._counts
+        if limits.prefix_accepts_per_second:
+            paid = _paid_next(counts.paid_until(prefix), limits.prefix_accepts_per_second, now_seconds)
+            counts.pay_until(prefix, paid)
+        if limits.accepts_per_second:
+            counts.all_paid_until = _paid_next(counts.all_paid_until, limits.accepts_per_second, now_seconds)
+
+    def _address_part(self, address: bytes) -> bytes:
+        return address[:8] if len(address) == 16 else address
+
+    def _prefix_part(self, address: bytes) -> bytes:
+        if len(address) == 4:
+            return address[:3]
+        return (int.from_bytes(address) >> (128 - self._limits.ipv6_prefix_bits)).to_bytes(8)
+
+
+_ROUNDING_SECONDS = 1e-9
+
+
+def _paid_next(paid_until: float, per_second: float, now_seconds: float) -> float:
+    """Return until when accepts are paid for after one more; the rounding of the sum is in the accept's favour."""
+    return max(paid_until, now_seconds) + 1 / per_second - _ROUNDING_SECONDS

@@ -1,0 +1,237 @@
+"""The door: who of those that knock gets a session, and who of those inside must go.
+
+The listener hands it each accepted connection. Behind it stand the guard (`edge.admission`), the tunnel that takes
+sessions, and the deadlines. A refused connection costs some microseconds; the player is told why as long as not too
+many are being told, and under a flood connections are just closed. From a listed sender the PROXY header comes
+first, and the guard is asked about whom it names: until then there is no session, so that a game server that speaks
+first is not heard too early.
+"""
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import structlog
+
+from edge.admission import Admission
+from edge.edge_tunnel import EdgeTunnel, SocketAddress
+from edge.player_link import Deadlines, HeaderWait, PlayerLink
+from edge.prefixes import PrefixSet, pack_address
+from edge.proxy_header import ProxyHeader
+from edge.rounds import STEP_SECONDS, Rounds
+from tunnel.session import Session
+from wire.reasons import Reason
+
+_log = structlog.get_logger("edge.door")
+
+MAX_FAREWELLS = 256
+"""Refused players who are being told why at one time; each keeps a descriptor for up to the linger time."""
+
+MAX_HEADER_WAITS = 512
+"""Connections of listed senders whose header has not come yet."""
+
+ROOM_BESIDE_SESSIONS = MAX_FAREWELLS + MAX_HEADER_WAITS
+"""Connections that are no sessions, at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorLimits:
+    """``max_connections`` counts all descriptors of players: with a session, waiting, and on the way out."""
+
+    linger_seconds: float
+    max_connections: int
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    proxy_from: PrefixSet = field(default_factory=PrefixSet)
+
+
+class Door:
+    """The connections of one edge process.
+
+    ``pick`` returns the tunnel for a new player, or the reason why there is none; ``notice`` what to tell then.
+    ``refused`` hears of every refusal with the address and a detail, to count and to log it; ``ended`` of every
+    session that the door ends, before it does.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        limits: DoorLimits,
+        *,
+        pick: Callable[[], EdgeTunnel | Reason],
+        notice: Callable[[Reason], bytes],
+        refused: Callable[[Reason, SocketAddress, str], None],
+        ended: Callable[[Reason, SocketAddress, Session], None],
+    ) -> None:
+        self._admission = admission
+        self._limits = limits
+        self._pick = pick
+        self._notice = notice
+        self._refused = refused
+        self._ended = ended
+        self._loop = asyncio.get_running_loop()
+        self._rounds: Rounds[PlayerLink] = Rounds()
+        self._adopting: set[asyncio.Task[None]] = set()
+        self._farewells = 0
+        self._header_waits = 0
+        self.connections = 0  # descriptors held for players
+
+    async def keep_deadlines(self) -> None:
+        """End connections that are overdue, until cancelled."""
+        deadlines = self._limits.deadlines
+        while True:
+            await asyncio.sleep(STEP_SECONDS)
+            now = self._loop.time()
+            for link in self._rounds.step():
+                reason = link.overdue(now, deadlines)
+                if reason is not None:
+                    self._end(link, reason)
+
+    def end_denied(self) -> None:
+        """End the sessions of players whose address the lists keep out by now."""
+        for link in self._rounds.members():
+            if link.session is not None and self._admission.is_denied(pack_address(link.client.host)):
+                self._end(link, Reason.CLIENT_ADDRESS_DENIED)
+
+    def _end(self, link: PlayerLink, reason: Reason) -> None:
+        if link.session is None:
+            self._refuse(link, reason, "no PROXY header in time")
+        elif not link.session.reason:
+            self._ended(reason, link.client, link.session)
+            link.session.end(reason)
+
+    # What the listener calls: there is no transport yet.
+
+    def judge(self, connection: socket.socket, client: SocketAddress) -> None:
+        """Decide about a connection that has just been accepted."""
+        link = PlayerLink(self, self._limits.linger_seconds, client, self._loop.time())
+        if self.connections >= self._limits.max_connections:
+            self.close_at_once(connection, client)
+        elif not self._limits.proxy_from.covers(pack_address(client.host)):
+            reason = self._admit(link)
+            if reason is None or self._may_tell(link, reason):
+                self._adopt(connection, link)
+            else:
+                connection.close()
+        elif self._header_waits < MAX_HEADER_WAITS:
+            link.awaits_header = True
+            self._header_waits += 1
+            self._adopt(connection, link)
+        else:
+            self._refused(Reason.EDGE_ACCEPT_RATE, client, "too many connections wait for their PROXY header")
+            connection.close()
+
+    def close_at_once(self, connection: socket.socket, client: SocketAddress) -> None:
+        """There is no descriptor to spare for this one."""
+        self._refused(Reason.SESSION_LIMIT, client, "out of descriptors")
+        connection.close()
+
+    def _admit(self, link: PlayerLink) -> Reason | None:
+        """Ask the guard about a link's player; None means that he may come in, and is counted."""
+        picked = self._pick()
+        if isinstance(picked, Reason):
+            return picked
+        permit = self._admission.admit(pack_address(link.client.host), time.monotonic())
+        if isinstance(permit, Reason):
+            return permit
+        link.permit = permit
+        return None
+
+    def _may_tell(self, link: PlayerLink, reason: Reason, detail: str = "") -> bool:
+        """Count a refusal, and say whether there is something to tell the player and room to do it."""
+        self._refused(reason, link.client, detail)
+        if self._farewells >= MAX_FAREWELLS or not self._notice(reason):
+            return False
+        self._farewells += 1
+        link.refusal = reason
+        return True
+
+    def _adopt(self, connection: socket.socket, link: PlayerLink) -> None:
+        """Have the loop make a transport of a connection; `arrived` goes on from there."""
+        self.connections += 1
+        task = self._loop.create_task(self._make_transport(connection, link), name="edge-adopt")
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _make_transport(self, connection: socket.socket, link: PlayerLink) -> None:
+        try:
+            # A protocol without being one: see `tunnel.socket_link`.
+            await self._loop.connect_accepted_socket(lambda: link, connection)  # type: ignore[type-var]
+        except OSError:  # gone meanwhile
+            connection.close()
+            self.left(link)
+
+    # What the link calls.
+
+    def arrived(self, link: PlayerLink) -> None:
+        """A connection has its transport: let it wait for its header, open its session, or say farewell."""
+        if link.refusal is not None:
+            self._say_farewell(link, link.refusal)
+            return
+        self._rounds.add(link)
+        if link.awaits_header:
+            link.events = HeaderWait(self, link)
+        else:
+            self._open_session(link)
+
+    def header_read(self, link: PlayerLink, header: ProxyHeader, rest: bytes) -> None:
+        """A listed sender has said whom it brings; what came behind the header belongs to the player."""
+        self._stop_waiting(link)
+        link.client = header.source or link.client
+        link.dialled = header.destination
+        reason = self._admit(link)
+        if reason is not None:
+            self._refuse(link, reason)
+            return
+        self._open_session(link)
+        if rest and link.session is not None:
+            link.session.link_data(rest)
+
+    def header_refused(self, link: PlayerLink, why: str) -> None:
+        """A listed sender sent something else."""
+        self._refuse(link, Reason.CLIENT_PROXY_HEADER, why)
+
+    def left(self, link: PlayerLink) -> None:
+        """A connection is over, and its descriptor free."""
+        if link.has_left:
+            return
+        link.has_left = True
+        self.connections -= 1
+        self._rounds.remove(link)
+        self._stop_waiting(link)
+        if link.refusal is not None:
+            self._farewells -= 1
+        self._admission.release(link.permit)
+
+    def _stop_waiting(self, link: PlayerLink) -> None:
+        if link.awaits_header:
+            link.awaits_header = False
+            self._header_waits -= 1
+
+    def _open_session(self, link: PlayerLink) -> None:
+        picked = self._pick()  # again: others came in since the guard was asked
+        if isinstance(picked, Reason):
+            self._refuse(link, picked)
+            return
+        name = link.transport.get_extra_info("sockname") if link.transport is not None else None
+        if not name:  # gone between accept and now
+            link.abort()
+            return
+        session = picked.open_session(link.client, link.dialled or SocketAddress(name[0], name[1]), link)
+        link.begin(session, self._loop.time())
+        _log.debug("session_opened", session=session.session_id.hex(), client=link.client.host, port=link.client.port)
+
+    def _refuse(self, link: PlayerLink, reason: Reason, detail: str = "") -> None:
+        """Send a connection away that has a transport and no session."""
+        link.events = None
+        self._rounds.remove(link)
+        self._stop_waiting(link)
+        if self._may_tell(link, reason, detail):
+            self._say_farewell(link, reason)
+        else:
+            link.close(linger=False)
+
+    def _say_farewell(self, link: PlayerLink, reason: Reason) -> None:
+        link.send(self._notice(reason))
+        link.close(linger=True)
