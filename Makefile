@@ -7,7 +7,7 @@ NGINX_STREAM := /usr/lib/nginx/modules/ngx_stream_module.so
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test lint format types imports protos protos-check programs pytest bench docs clean
+.PHONY: help setup demo test lint format types imports protos protos-check programs pytest fuzz bench docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,9 @@ programs: ## install the programs that tests need
 
 pytest: setup ## run the tests only, with the kernel compiled and interpreted
 	$(BIN)/python -m pytest -q -n auto && TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto
+
+fuzz: setup ## fuzz whatever reads hostile bytes; TARGET=guard CASES=10000000 SECONDS=600 (per target) as you like
+	$(BIN)/python -m tests.fuzz $(or $(TARGET),all) --cases $(or $(CASES),1000000) --seconds $(or $(SECONDS),0)
 
 bench: setup $(PLOTTING) ## measure the relay beside HAProxy and others, 25 minutes; QUICK=1 takes one
 	@scripts/install_programs.sh haproxy nginx $(NGINX_STREAM)

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.game import ALL_CHECKS, DIALECT, FRAMING_ONLY, write_rules
 from bench.processes import LOOPBACK, Process, free_port, running
 from bench.proxies import SPARE_SESSIONS, find_program, nginx_has_stream, start_haproxy, start_nginx
 
@@ -61,7 +62,9 @@ def kernel_environment(*, is_pure: bool) -> dict[str, str]:
     return environment | ({"TIDEGATE_PURE": "1"} if is_pure else {})
 
 
-async def _start_tidegate(stack: AsyncExitStack, order: Order, *, is_pure: bool) -> Chain:
+async def _start_tidegate(
+    stack: AsyncExitStack, order: Order, *, is_pure: bool = False, rules: str = ALL_CHECKS
+) -> Chain:
     environment = kernel_environment(is_pure=is_pure)
     limit = order.sessions + SPARE_SESSIONS
 
@@ -72,15 +75,20 @@ async def _start_tidegate(stack: AsyncExitStack, order: Order, *, is_pure: bool)
         await process.wait_for(rf"^tidegate {role}: ready")
         return process, port
 
-    origin = ("--game", "pko", "--origin", f"{LOOPBACK}:{order.origin_port}")
-    core, core_port = await start("core", *origin, "--set", f"core.max_sessions={limit}")
+    origin = ("--game", "pko", "--dialect", DIALECT, "--origin", f"{LOOPBACK}:{order.origin_port}")
+    rules_file = ("--set", f"game.rules_file={write_rules(order.folder, rules)}")
+    core, core_port = await start("core", *origin, *rules_file, "--set", f"core.max_sessions={limit}")
     tunnel = ("--core", f"{LOOPBACK}:{core_port}")
     edge, edge_port = await start("edge", *tunnel, "--set", f"edge.max_sessions={limit}")
     return Chain(edge_port, (edge, core))
 
 
 async def _start_compiled(stack: AsyncExitStack, order: Order) -> Chain:
-    return await _start_tidegate(stack, order, is_pure=False)
+    return await _start_tidegate(stack, order)
+
+
+async def _start_framing(stack: AsyncExitStack, order: Order) -> Chain:
+    return await _start_tidegate(stack, order, rules=FRAMING_ONLY)
 
 
 async def _start_pure(stack: AsyncExitStack, order: Order) -> Chain:
@@ -127,6 +135,7 @@ def _missing_nginx() -> str:
 
 CONTESTANTS = (
     Contestant("tidegate", "tidegate", _start_compiled, is_quick=True),
+    Contestant("tidegate-framing", "tidegate, no checks", _start_framing),
     Contestant("tidegate-pure", "tidegate, pure", _start_pure),
     Contestant("haproxy", "HAProxy → HAProxy", _start_haproxies, _missing_haproxy, 2, is_quick=True),
     Contestant("nginx", "nginx → nginx", _start_nginxes, _missing_nginx, 2),

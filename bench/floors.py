@@ -10,6 +10,7 @@ from enum import Enum
 from bench.figures import PEER, RELAY, Figure, Results
 
 DIRECT = "direct"
+FRAMING = "tidegate-framing"
 
 
 class Against(Enum):
@@ -17,6 +18,7 @@ class Against(Enum):
 
     NOTHING = "the figure itself"
     PEER = "the ratio to the HAProxy pair's"
+    FRAMING = "the ratio to our own without any check"
     DIRECT = "how much more than over a direct connection"
 
 
@@ -36,7 +38,7 @@ class Floor:
     @property
     def contestants(self) -> tuple[str, ...]:
         """Whose figures it takes: ours, then the one it is held against."""
-        others = {Against.PEER: (PEER,), Against.DIRECT: (DIRECT,)}
+        others = {Against.PEER: (PEER,), Against.FRAMING: (FRAMING,), Against.DIRECT: (DIRECT,)}
         return RELAY, *others.get(self.against, ())
 
 
@@ -50,6 +52,20 @@ FLOORS = (
         1.5,
         Against.PEER,
         is_minimum=True,
+    ),
+    Floor(
+        "1000 × 20/s, CPU per packet ÷ the same without checks",
+        "1000x20",
+        Figure.CPU_US_PER_PACKET,
+        1.15,
+        Against.FRAMING,
+    ),
+    Floor(
+        "500 × 8 in flight, CPU per packet ÷ the same without checks",
+        "flight",
+        Figure.CPU_US_PER_PACKET,
+        1.15,
+        Against.FRAMING,
     ),
     Floor(
         "10 × 10/s, round trip p50 over direct",
@@ -107,7 +123,7 @@ def judge(floor: Floor, results: Results) -> Verdict:
         if value is None:
             return Verdict(floor, None, results.why_not(floor.load, contestant))
         values.append(value)
-    if floor.against is Against.PEER:
+    if floor.against in (Against.PEER, Against.FRAMING):
         return Verdict(floor, values[0] / values[1] if values[1] else None, "the peer's figure is 0")
     return Verdict(floor, (values[0] - sum(values[1:])) / floor.per_unit)
 

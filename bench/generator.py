@@ -104,10 +104,10 @@ def _compile(source: Path, program: Path) -> None:
 
 
 @asynccontextmanager
-async def running_origin(programs: Programs) -> AsyncIterator[tuple[Process, int]]:
-    """The echo origin and its port."""
+async def running_origin(programs: Programs, greeting: bytes = b"") -> AsyncIterator[tuple[Process, int]]:
+    """The echo origin and its port; it says the greeting to whoever connects."""
     port = free_port()
-    async with running("origin", programs.origin, str(port)) as origin:
+    async with running("origin", programs.origin, str(port), greeting.hex()) as origin:
         await origin.wait_for(r"ready at")
         yield origin, port
 
@@ -120,11 +120,13 @@ async def run_load(
     seconds: float,
     warm_up_seconds: float,
     watched: Iterable[int],
+    greeting_bytes: int = 0,
     on_measuring: Callable[[], Awaitable[None]] | None = None,
 ) -> LoadResult:
     """Put a load on a port of this machine; ``on_measuring`` is awaited when the measured interval has begun.
 
-    The CPU time of the ``watched`` processes is that of the measured interval. Raises BenchError.
+    Each session first passes over ``greeting_bytes`` from the origin. The CPU time of the ``watched`` processes is
+    that of the measured interval. Raises BenchError.
     """
     options = {
         "port": port,
@@ -132,6 +134,7 @@ async def run_load(
         "rate": load.frames_per_second,
         "flight": load.frames_in_flight,
         "frame_bytes": load.frame_bytes,
+        "greeting_bytes": greeting_bytes,
         "seconds": seconds,
         "warm_up_seconds": warm_up_seconds,
         "watch": ",".join(map(str, watched)),

@@ -16,6 +16,7 @@ from bench.accounting import families_of, memory_bytes
 from bench.contestants import Contestant, Order
 from bench.errors import BenchError
 from bench.figures import Results, Sample
+from bench.game import greeting
 from bench.generator import Programs, run_load, running_origin
 from bench.loads import Load
 
@@ -85,7 +86,8 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-bench-")))
         os.chmod(folder, 0o755)  # noqa: S103 - servers that give up root still read their configuration
-        origin, origin_port = await stack.enter_async_context(running_origin(programs))
+        said_first = greeting()
+        origin, origin_port = await stack.enter_async_context(running_origin(programs, said_first))
         chain = await contestant.start(stack, Order(origin_port, load.sessions, folder))
         relays = families_of(relay.pid for relay in chain.relays)
         before = memory_bytes(relays)
@@ -101,6 +103,7 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
             seconds=plan.seconds,
             warm_up_seconds=plan.warm_up_seconds,
             watched=(*relays, origin.pid),
+            greeting_bytes=len(said_first),
             # Reading it takes the relays' time, so only where there is nothing else to measure.
             on_measuring=read_memory if load.is_idle and relays else None,
         )

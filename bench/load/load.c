@@ -10,7 +10,8 @@
    With "rate" each session sends so many frames a second; with "flight" it keeps so many under way; with
    neither it is idle. How a frame looks stands in frames.h.
 
-   First every session sends one frame and waits for its echo: only then is it known to reach the origin.
+   The origin speaks first: each session passes over so many bytes as "greeting_bytes" says. Then it sends one
+   frame and waits for its echo: only then is it known to reach the origin.
    Prints the line "measuring" when the measured interval begins, and one JSON object at the end. */
 
 #define _GNU_SOURCE
@@ -35,7 +36,7 @@ static const uint32_t TIMER = UINT32_MAX; /* instead of a session's number in an
 static int timer_fd;
 static char chunk[CHUNK_BYTES + MAX_FRAME_BYTES];
 
-enum state { NEW, CONNECTING, GREETING, RUNNING, BROKEN };
+enum state { NEW, CONNECTING, LISTENING, GREETING, RUNNING, BROKEN };
 
 struct session {
     int fd;
@@ -44,6 +45,7 @@ struct session {
     uint32_t sent, expected;    /* sequence numbers: the next to send, the next to come back */
     uint32_t missing;           /* skipped so far: a late one among them was reordered, not lost */
     uint32_t unwritten_bytes;   /* what the socket did not take yet */
+    uint32_t ungreeted_bytes;   /* of the origin's first words, what is still to come */
     uint32_t partial_bytes;     /* the beginning of a frame that is not whole yet */
     char *unwritten, *partial;
 };
@@ -131,7 +133,28 @@ static long take_frames(struct session *session, uint32_t bytes) {
     return position / size;
 }
 
+static void say_hello(struct session *session) {
+    session->state = GREETING;
+    send_frames(session, 1);
+}
+
+/* Pass over the origin's first words; nothing else comes before the first frame is sent. */
+static void listen_first(struct session *session) {
+    ssize_t received = recv(session->fd, chunk, session->ungreeted_bytes, 0);
+    if (received < 0 && errno == EAGAIN) return;
+    if (received <= 0) {
+        close_session(session);
+        return;
+    }
+    session->ungreeted_bytes -= (uint32_t)received;
+    if (session->ungreeted_bytes == 0) say_hello(session);
+}
+
 static void receive(struct session *session) {
+    if (session->state == LISTENING) {
+        listen_first(session);
+        return;
+    }
     memcpy(chunk, session->partial, session->partial_bytes);
     ssize_t received = recv(session->fd, chunk + session->partial_bytes, CHUNK_BYTES, 0);
     if (received < 0 && errno == EAGAIN) return;
@@ -176,9 +199,11 @@ static void greet(struct session *session) {
         close_session(session);
         return;
     }
-    session->state = GREETING;
+    session->state = LISTENING;
+    session->ungreeted_bytes = (uint32_t)options.greeting_bytes;
     session->is_blocked = true; /* as the socket is watched now */
-    send_frames(session, 1);
+    if (session->ungreeted_bytes == 0) say_hello(session);
+    else flush_session(session);
 }
 
 static void handle_event(const struct epoll_event *event) {

@@ -7,15 +7,16 @@
 #include "sockets.h"
 
 enum {
-    MIN_FRAME_BYTES = 32,
+    MIN_FRAME_BYTES = 48,
     MAX_FRAME_BYTES = 1024,
     MAX_FLIGHT = 256,
+    MAX_GREETING_BYTES = 4096,
     MAX_SECONDS = 600,
     MAX_WATCHED = 64,
 };
 
 static struct {
-    long port, sessions, frame_bytes, flight;
+    long port, sessions, frame_bytes, flight, greeting_bytes;
     double rate, seconds, warm_up_seconds;
     pid_t watched[MAX_WATCHED];
     int watched_count;
@@ -47,6 +48,8 @@ static inline void read_option(char *option) {
     else if (!strcmp(option, "flight")) options.flight = (long)number_within(option, value, 0, MAX_FLIGHT);
     else if (!strcmp(option, "frame_bytes"))
         options.frame_bytes = (long)number_within(option, value, MIN_FRAME_BYTES, MAX_FRAME_BYTES);
+    else if (!strcmp(option, "greeting_bytes"))
+        options.greeting_bytes = (long)number_within(option, value, 0, MAX_GREETING_BYTES);
     else if (!strcmp(option, "seconds")) options.seconds = number_within(option, value, 0.01, MAX_SECONDS);
     else if (!strcmp(option, "warm_up_seconds")) options.warm_up_seconds = number_within(option, value, 0, MAX_SECONDS);
     else if (!strcmp(option, "watch")) read_watched(value);

@@ -1,9 +1,10 @@
 /* The benchmark's origin: sends back what it gets, and ends when its standard input does.
 
      origin 4711
+     origin 4711 000500..
 
-   Called by bench/generator.py, which compiles it. The argument is the port; 0 takes any free one. It prints
-   where it listens. It knows nothing of frames. */
+   Called by bench/generator.py, which compiles it. The arguments are the port, of which 0 takes any free one, and
+   what it says first to whoever connects, hexadecimal. It prints where it listens. It knows nothing of frames. */
 
 #define _GNU_SOURCE
 #include <signal.h>
@@ -11,6 +12,8 @@
 #include "sockets.h"
 
 static char chunk[CHUNK_BYTES];
+static char greeting[4096];
+static size_t greeting_bytes;
 
 struct pending { char *bytes; size_t count; };
 
@@ -54,6 +57,18 @@ static void accept_all(int listener, int limit) {
         }
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         watch_fd(EPOLL_CTL_ADD, fd, EPOLLIN, (uint32_t)fd);
+        /* An empty socket takes it whole. */
+        if (greeting_bytes && send(fd, greeting, greeting_bytes, MSG_NOSIGNAL) != (ssize_t)greeting_bytes) close(fd);
+    }
+}
+
+static void read_greeting(const char *text) {
+    size_t digits = strlen(text);
+    if (digits % 2 || digits / 2 > sizeof greeting) die("a greeting has up to %zu bytes", sizeof greeting);
+    for (greeting_bytes = 0; greeting_bytes < digits / 2; greeting_bytes++) {
+        unsigned byte;
+        if (sscanf(text + 2 * greeting_bytes, "%2x", &byte) != 1) die("a greeting is hexadecimal");
+        greeting[greeting_bytes] = (char)byte;
     }
 }
 
@@ -92,8 +107,9 @@ static void serve(long port) {
 
 int main(int count, char **arguments) {
     char *end = "";
-    long port = count == 2 ? strtol(arguments[1], &end, 10) : -1;
-    if (*end || port < 0 || port > 65535) die("usage: origin PORT, 0 to 65535");
+    long port = count == 2 || count == 3 ? strtol(arguments[1], &end, 10) : -1;
+    if (*end || port < 0 || port > 65535) die("usage: origin PORT [GREETING], the port 0 to 65535");
+    if (count == 3) read_greeting(arguments[2]);
     signal(SIGPIPE, SIG_IGN);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     serve(port);

@@ -59,7 +59,7 @@ def test_a_floor_without_its_peer_is_unknown_and_names_the_package(results: Resu
 def test_only_the_floors_of_the_loads_that_ran_are_judged(results: Results) -> None:
     titles = [verdict.floor.load for verdict in judge_all(results, {"1000x20"})]
 
-    assert titles == ["1000x20"] * 3
+    assert titles == ["1000x20"] * 4
 
 
 def test_the_floors_name_loads_and_contestants_that_there_are() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,10 +13,15 @@ import pytest
 
 from bench import generator
 from bench.errors import BenchError
+from bench.game import DIALECT, greeting
 from bench.generator import BUILD, LoadResult, Programs, build_programs, run_load, running_origin
 from bench.loads import Load
-from games.pko.action import OtherAction
 from games.registry import load_pack
+from games.rules import compile_rules
+from wire.guard import Guard
+from wire.scanner import Scanner
+from wire.tables import Tables
+from wire.watcher import Watcher
 
 STEADY = Load("steady", "steady", 20, frames_per_second=50)
 FLIGHT = Load("flight", "flight", 20, frames_in_flight=4, frame_bytes=512)
@@ -33,7 +39,7 @@ async def measured(programs: Programs, load: Load, seconds: float = 0.3) -> Load
         return await run_load(programs, load, port=port, seconds=seconds, warm_up_seconds=0.05, watched=[origin.pid])
 
 
-@pytest.mark.parametrize("load", [STEADY, FLIGHT, replace(STEADY, frame_bytes=32)], ids=lambda load: load.name)
+@pytest.mark.parametrize("load", [STEADY, FLIGHT, replace(STEADY, frame_bytes=48)], ids=lambda load: load.name)
 async def test_an_echo_loses_nothing(programs: Programs, load: Load) -> None:
     result = await measured(programs, load)
 
@@ -69,7 +75,7 @@ async def test_a_port_where_nobody_listens_refuses_every_session(programs: Progr
 
 
 @asynccontextmanager
-async def origin_that(answers: dict[int, list[int]]) -> AsyncIterator[tuple[int, list[bytes]]]:
+async def origin_that(answers: dict[int, list[int]], frame_bytes: int = 64) -> AsyncIterator[tuple[int, list[bytes]]]:
     """An origin that answers frame N with the frames that ``answers`` has for it, if any; and what it has read."""
     seen: list[bytes] = []
 
@@ -77,7 +83,7 @@ async def origin_that(answers: dict[int, list[int]]) -> AsyncIterator[tuple[int,
         try:
             while True:
                 number = len(seen)
-                seen.append(await reader.readexactly(64))
+                seen.append(await reader.readexactly(frame_bytes))
                 for answer in answers.get(number, [number]):
                     writer.write(seen[answer])
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -107,16 +113,41 @@ async def test_what_went_wrong_is_found(
     assert (result.lost, result.doubled, result.reordered, result.unanswered) == (lost, doubled, reordered, 0)
 
 
-async def test_the_frames_are_legal_in_the_game(programs: Programs) -> None:
-    load = replace(STEADY, sessions=1, frames_per_second=100)
-    async with origin_that({}) as (port, seen):
+@pytest.mark.parametrize("frame_bytes", [64, 512])
+async def test_the_frames_are_legal_in_the_game(programs: Programs, frame_bytes: int) -> None:
+    load = replace(STEADY, sessions=1, frames_per_second=100, frame_bytes=frame_bytes)
+    async with origin_that({}, frame_bytes) as (port, seen):
         await run_load(programs, load, port=port, seconds=0.1, warm_up_seconds=0, watched=[])
 
-    envelope = load_pack("pko", {}).dialects["classic"].serverbound
-    actions = [OtherAction.decode(envelope.open(frame).body) for frame in seen]
-    assert all(envelope.open(frame).opcode == OtherAction.OPCODE for frame in seen)
-    assert [action.packet_id for action in actions] == list(range(len(seen)))
-    assert {action.world_id for action in actions} == {0}
+    pack = load_pack("pko", {})
+    rules = compile_rules(pack, DIALECT)
+    assert rules is not None
+    refused: Counter[str] = Counter()
+    guard = Guard(Tables(rules), refused, refused)
+    scanner = Scanner(pack.serverbound)
+    for event in Watcher(rules).find(greeting(), Scanner(pack.clientbound)):
+        guard.apply(event, 0)
+    for now, frame in enumerate(seen):
+        assert guard.check(scanner.feed(frame), scanner, now * 10**9) == frame
+    assert not refused
+    assert [int(frame[18:26], 16) for frame in seen] == list(range(len(seen)))
+
+
+async def test_the_origins_first_words_are_passed_over(programs: Programs) -> None:
+    said = greeting()
+    async with running_origin(programs, said) as (origin, port):
+        result = await run_load(
+            programs,
+            STEADY,
+            port=port,
+            seconds=0.2,
+            warm_up_seconds=0,
+            watched=[origin.pid],
+            greeting_bytes=len(said),
+        )
+
+    assert result.received > 0
+    assert (result.lost, result.corrupt, result.unanswered, result.refused, result.broken) == (0, 0, 0, 0, 0)
 
 
 async def run_program(program: Path, *arguments: str) -> tuple[int | None, str]:
