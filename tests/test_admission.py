@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import resource
 import signal
 import sys
@@ -11,10 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from edge.access_lists import parse_list
 from fleet.address import Address, parse_address
 from tests.relays import LOOPBACK, echo, running_origin
 from tests.test_processes import ANY_PORT, child, edge_and_core, run_to_the_end
 from tests.tidegate.test_supervisor import Streams, answers, children_of, until
+from tidegate.settings import load_settings
+from tidegate.settings_models import EdgeSettings
+
+PAGE = Path(__file__).parents[1] / "docs" / "admission.md"
 
 LIMIT = 6
 STRICT = ("--set", "edge.exempt=[]", "--set", f"edge.max_per_address={LIMIT}")
@@ -124,3 +130,23 @@ async def test_an_edge_does_not_begin_with_a_list_it_cannot_read(tmp_path: Path,
     assert status == 2
     assert f"tidegate: {missing}: cannot be read: No such file or directory" in error
     assert "Traceback" not in error
+
+
+def test_the_pages_examples_are_good(tmp_path: Path) -> None:
+    blocks = re.findall(r"```(\w*)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    for kind, text in blocks:
+        if kind == "toml":
+            file = tmp_path / "tidegate.toml"
+            file.write_text(text)
+            load_settings(file, {}, {})
+    (listed,) = [text for _, text in blocks if text.startswith("# deny.txt")]
+    assert len(parse_list(listed.encode(), "deny.txt")) == 5
+
+
+def test_the_pages_defaults_are_the_defaults() -> None:
+    named = dict(re.findall(r"`(\w+)` (\d+)", PAGE.read_text()))
+    fields = EdgeSettings.model_fields
+    assert {name: float(value) for name, value in named.items() if name in fields} == {
+        name: float(str(fields[name].default)) for name in named if name in fields
+    }
+    assert len(named) >= 9
