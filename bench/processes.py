@@ -12,7 +12,7 @@ import re
 import signal
 import socket
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,11 @@ FIRST_PORT = 10_000
 class Process:
     """One running process; made by `running`."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, name: str, process: asyncio.subprocess.Process, on_line: Callable[[str], object] | None = None
+    ) -> None:
         self.name = name
+        self._on_line = on_line
         self.pid = process.pid
         self._process = process
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
@@ -73,15 +76,23 @@ class Process:
         async for raw in self._process.stdout:
             line = raw.decode(errors="replace").rstrip()
             self._lines.append(line)
+            if self._on_line is not None:
+                self._on_line(line)
             if self._found is not None and not self._found.done() and self._pattern.search(line):
                 self._found.set_result(line)
 
 
 @asynccontextmanager
 async def running(
-    name: str, *command: str | Path, environment: Mapping[str, str] | None = None
+    name: str,
+    *command: str | Path,
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[str], object] | None = None,
 ) -> AsyncIterator[Process]:
-    """Run a command for as long as the block lasts. Its standard input is a pipe that stays open as long."""
+    """Run a command for as long as the block lasts; ``on_line`` gets each line it prints.
+
+    Its standard input is a pipe that stays open as long.
+    """
     started = await asyncio.create_subprocess_exec(
         *command,
         env=environment,
@@ -90,7 +101,7 @@ async def running(
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,  # Ctrl-C is for the benchmark, which ends its children itself
     )
-    process = Process(name, started)
+    process = Process(name, started, on_line)
     try:
         yield process
     finally:
