@@ -187,8 +187,12 @@ async def siege(options: argparse.Namespace) -> dict[str, Any]:
 
         watching = asyncio.create_task(watch())
         outcome = Outcome()
-        playing = play(port, options.bots, options.seconds)
-        attacked, _ = await asyncio.gather(playing, attack(options.kind, port, options, outcome))
+
+        async def play_later() -> dict[str, Any]:
+            await asyncio.sleep(options.bots_after)
+            return await play(port, options.bots, options.seconds - options.bots_after)
+
+        attacked, _ = await asyncio.gather(play_later(), attack(options.kind, port, options, outcome))
         watching.cancel()
     return {
         "bots, quiet": quiet,
@@ -231,6 +235,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=300, help="new connections a second")
     parser.add_argument("--bots", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=90, help="how long the attack lasts and bots play through it")
+    parser.add_argument(
+        "--bots-after", type=int, default=0, help="let the attack begin so many seconds before the bots"
+    )
     parser.add_argument("--quiet-seconds", type=int, default=20, help="how long bots play before it")
     parser.add_argument("--login-seconds", type=int, default=40, help="the edge's login deadline")
     parser.add_argument("--limits", action="store_true", help="keep the default limits on addresses and rates")

@@ -7,7 +7,15 @@ from bench.siege import siege
 
 async def test_bots_play_through_a_small_siege() -> None:
     options = argparse.Namespace(
-        kind="churn", connections=30, rate=100.0, bots=2, seconds=2, quiet_seconds=1, login_seconds=5, limits=False
+        kind="churn",
+        connections=30,
+        rate=100.0,
+        bots=2,
+        seconds=2,
+        bots_after=0,
+        quiet_seconds=1,
+        login_seconds=5,
+        limits=False,
     )
     result = await siege(options)
     assert result["connected"] == 30
