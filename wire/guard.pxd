@@ -82,7 +82,7 @@ cdef class Guard:
     @cython.locals(tables=Tables, place=Py_ssize_t, verdict=int)
     cdef bint _bare(self) except -1
 
-    @cython.locals(tables=Tables, place=Py_ssize_t, verdict=int, is_slow=bint)
+    @cython.locals(tables=Tables, place=Py_ssize_t, verdict=int, is_within=bint)
     cdef bint _rates(self) except -1
 
     @cython.locals(tables=Tables, verdict=int)

@@ -428,8 +428,8 @@ class Guard:
         tables = self._tables
         verdict = tables.verdicts[FRAME_RATE]
         place = tables.frame_bucket
-        is_slow = place < 0 or verdict == OFF or self._charge(place, tables.intervals[place])
-        if not is_slow and not self._refuse(FRAME_RATE, verdict, None):
+        is_within = place < 0 or verdict == OFF or self._charge(place, tables.intervals[place])
+        if not is_within and not self._refuse(FRAME_RATE, verdict, None):
             return False
         verdict = tables.verdicts[BYTE_RATE]
         place = tables.byte_bucket

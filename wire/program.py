@@ -7,7 +7,7 @@ neither reads outside of its frame nor runs longer than the frame is long.
 
 from collections.abc import Sequence
 
-from wire.steps import REGISTERS, Operation, Step, check_steps
+from wire.steps import REGISTERS, Operation, Step, check_steps, fewest_bytes
 
 # As plain numbers: an enumeration costs a look-up each time.
 INT = int(Operation.INT)
@@ -79,7 +79,8 @@ class Program:
         """Raises LayoutError for an impossible layout."""
         check_steps(steps)
         self._instructions = tuple(
-            Instruction(step, _fewest(steps[index + 1 : index + 1 + step.steps])) for index, step in enumerate(steps)
+            Instruction(step, fewest_bytes(steps[index + 1 : index + 1 + step.steps]))
+            for index, step in enumerate(steps)
         )
         self._data = b""
         self._position = 0
@@ -309,29 +310,3 @@ def _within(value: int, ranges: tuple[tuple[int, int], ...]) -> bool:
         if low <= value <= high:
             return True
     return False
-
-
-def _fewest(steps: Sequence[Step]) -> int:
-    """Return how few bytes a checked block can have; registers from outside of it do not matter for that."""
-    fewest = 0
-    index = 0
-    while index < len(steps):
-        step = steps[index]
-        inner = steps[index + 1 : index + 1 + step.steps]
-        index += 1 + step.steps
-        match step.operation:
-            case Operation.INT:
-                fewest += step.width
-            case Operation.TEXT:
-                fewest += 3 + step.low
-            case Operation.SEQUENCE:
-                fewest += 2 + step.low
-            case Operation.RAW:
-                fewest += step.low
-            case Operation.REPEAT:
-                fewest += step.width + step.low * _fewest(inner)
-            case Operation.PACKED:
-                fewest += 2 + step.low * step.width
-            case _:
-                pass
-    return fewest

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wire.errors import PacketFault
-from wire.steps import REGISTERS, Operation, Step
+from wire.steps import REGISTERS, Operation, Step, fewest_bytes
 from wire.wording import count_of, describe_limits, describe_sizes, show_bytes, show_name
 
 MAX_FIELDS = 32
@@ -178,7 +178,7 @@ class _Reader:
             shown = MASK if step.secret else str(count)
             if not step.low <= count <= step.high:
                 raise self.fault(name, f"is {shown} where {describe_limits(step.low, step.high)} allowed")
-            needed = count * _fewest(self._steps[first : first + step.steps])
+            needed = count * fewest_bytes(self._steps[first : first + step.steps])
             left = self._end - self.position - step.width
             if needed > left:
                 raise self.fault(name, f"is {shown}, for which {count_of(left, 'byte')} cannot be enough")
@@ -264,28 +264,3 @@ class _Reader:
 
 def _within(value: int, ranges: tuple[tuple[int, int], ...]) -> bool:
     return any(low <= value <= high for low, high in ranges)
-
-
-def _fewest(steps: Sequence[Step]) -> int:
-    """Return how few bytes the steps of a block can have, as `wire.program` reckons."""
-    fewest = index = 0
-    while index < len(steps):
-        step = steps[index]
-        inner = steps[index + 1 : index + 1 + step.steps]
-        index += 1 + step.steps
-        match step.operation:
-            case Operation.INT:
-                fewest += step.width
-            case Operation.TEXT:
-                fewest += 3 + step.low
-            case Operation.SEQUENCE:
-                fewest += 2 + step.low
-            case Operation.RAW:
-                fewest += step.low
-            case Operation.REPEAT:
-                fewest += step.width + step.low * _fewest(inner)
-            case Operation.PACKED:
-                fewest += 2 + step.low * step.width
-            case _:
-                pass
-    return fewest

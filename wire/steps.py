@@ -214,3 +214,29 @@ def _step_bytes(step: Step, inner: tuple[int, int], governed: Sequence[Step]) ->
             return 0, inner[1]
         case Operation.MEMORY:
             return 0, 64
+
+
+def fewest_bytes(steps: Sequence[Step]) -> int:
+    """Return how few bytes a checked block can have; registers from outside of it do not matter for that."""
+    fewest = 0
+    index = 0
+    while index < len(steps):
+        step = steps[index]
+        inner = steps[index + 1 : index + 1 + step.steps]
+        index += 1 + step.steps
+        match step.operation:
+            case Operation.INT:
+                fewest += step.width
+            case Operation.TEXT:
+                fewest += 3 + step.low
+            case Operation.SEQUENCE:
+                fewest += 2 + step.low
+            case Operation.RAW:
+                fewest += step.low
+            case Operation.REPEAT:
+                fewest += step.width + step.low * fewest_bytes(inner)
+            case Operation.PACKED:
+                fewest += 2 + step.low * step.width
+            case _:
+                pass
+    return fewest
