@@ -5,15 +5,18 @@ The only module of the core that knows gRPC. Every refusal is a gRPC status with
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 import structlog
 
+from core.ban_road import BanRoad
 from core.core_tunnel import CoreLimits, CoreTunnel, Places
 from core.origin import Origin
 from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
+from tunnel.bans import Ban, Banned
 from tunnel.counters import Counters
 from tunnel.options import HELLO_TIMEOUT_SECONDS, MAX_NAME_BYTES, PROTOCOL_VERSION
 from tunnel.policy import EdgePolicy, encode_policy
@@ -65,6 +68,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self._watch = OriginWatch(time.monotonic)
         self._places = Places(limits.max_sessions)
         self._limits = limits
+        self._bans = BanRoad(time.monotonic)
 
     def set_policy(self, policy: EdgePolicy) -> None:
         """Have all edges obey another policy, those of today and those to come.
@@ -75,6 +79,18 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self.policy = policy
         for tunnel in self.tunnels.values():
             tunnel.set_policy(policy, self._policy_message)
+
+    def set_bans(self, bans: Sequence[Ban]) -> None:
+        """Have all edges, those of today and those to come, keep out these and nobody else.
+
+        Of bans of the same, the last counts. Until this is called, an edge keeps what another core told it. Raises
+        MisuseError for more than MAX_BANS and for notices that are no frames of the game; nothing has changed then.
+        """
+        self._bans.set(bans, self.policy.clientbound)
+
+    def change_bans(self, added: Sequence[Ban], removed: Sequence[Banned]) -> None:
+        """Lift some bans, then put up others or give them another time or notice; raises as `set_bans` does."""
+        self._bans.change(added, removed, self.policy.clientbound)
 
     async def Attach(self, request_iterator: object, context: _Context) -> None:  # noqa: N802 - named by the contract
         """Serve one attachment from hello to its end."""
@@ -133,6 +149,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(welcome=self._welcome), sequenced=False)
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message), sequenced=False)
+        self._bans.lead_to(tunnel.queue)
         _log.info("edge_attached", edge=hello.edge_name, region=hello.region, peer=context.peer())
         try:
             async with tunnel.queue.writing(context.write, f"core-tunnel-writer-{hello.edge_name}"):
@@ -140,6 +157,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
                     tunnel.handle(message)
         finally:
             del self.tunnels[hello.tunnel_id]
+            self._bans.leave(tunnel.queue)
             ended = tunnel.running_sessions
             tunnel.gone(Reason.TUNNEL_LOST)
             _log.info("edge_detached", edge=hello.edge_name, sessions_ended=ended)

@@ -47,18 +47,19 @@ class ListEntries:
 
 @dataclass(frozen=True, slots=True)
 class AccessLists:
-    """The deny list and the allow list together. What both name is allowed."""
+    """The deny list and the allow list together. What both name is allowed, and so is what is banned (`edge.bans`)."""
 
     denied: PrefixSet = field(default_factory=PrefixSet)
     allowed: PrefixSet = field(default_factory=PrefixSet)
     denied_names: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
+    allowed_names: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
 
 
 def join_lists(deny: ListEntries, allow: ListEntries) -> AccessLists:
     """Make of two files what the guard and the sessions look things up in."""
     nobody: frozenset[bytes] = frozenset()
     names = {kind: deny.names.get(kind, nobody) - allow.names.get(kind, nobody) for kind in CAPTURES}
-    return AccessLists(PrefixSet(deny.prefixes), PrefixSet(allow.prefixes), names)
+    return AccessLists(PrefixSet(deny.prefixes), PrefixSet(allow.prefixes), names, allow.names)
 
 
 def parse_list(text: bytes, source: str) -> ListEntries:

@@ -1,22 +1,34 @@
 """The guard at the door: decides about each connection before anything is done for it.
 
-Called by `edge.listener` with an address and the time; knows no sockets. The limits hold for all workers of an edge
-together (`edge.shared_counts`). Order of the checks: allowed addresses pass, denied ones do not, then how many
-connections the address and its prefix have, then how fast they come. A refused connection costs nobody's allowance.
+Called by `edge.door` with an address and the time; knows no sockets. The limits hold for all workers of an edge
+together (`edge.shared_counts`). Order of the checks: allowed addresses pass, denied and banned ones do not, then how
+many connections the address and its prefix have, then how fast they come. A refused connection costs nobody's
+allowance. It also knows which names do not play, for the guards of the sessions (`edge.denied_names`).
 
 Rates are kept by the generic cell rate algorithm: one number per prefix, the time until which its accepts are paid
 for. An accept moves it on by 1/rate; one that would move it further than a burst ahead of now is refused.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.access_lists import AccessLists
+from edge.bans import BanBook
 from edge.prefixes import PrefixSet
 from edge.shared_counts import SharedCounts
 from wire.reasons import Reason
 
 Permit = tuple[bytes, ...]
 """What an admitted connection was counted under; given back by `Admission.release`."""
+
+REASONS = {
+    "account": Reason.CLIENT_ACCOUNT_DENIED,
+    "hardware": Reason.CLIENT_HARDWARE_DENIED,
+    "character": Reason.CLIENT_CHARACTER_DENIED,
+}
+"""Why a name of a kind (`wire.steps.CAPTURES`) does not play."""
+
+_NOBODY: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,10 +49,21 @@ class Limits:
 
 
 class Admission:
-    """One process's view of who may come in. ``exempt`` addresses are not limited; ``lists`` may be replaced."""
+    """One process's view of who may come in.
 
-    def __init__(self, limits: Limits, exempt: PrefixSet, lists: AccessLists, counts: SharedCounts) -> None:
+    ``exempt`` addresses are not limited; ``lists`` may be replaced, and ``bans`` change as the core says.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        exempt: PrefixSet,
+        lists: AccessLists,
+        counts: SharedCounts,
+        bans: BanBook | None = None,
+    ) -> None:
         self.lists = lists
+        self.bans = BanBook() if bans is None else bans
         self._limits = limits
         self._exempt = exempt
         self._counts = counts
@@ -69,8 +92,33 @@ class Admission:
         return permit
 
     def is_denied(self, address: bytes) -> bool:
-        """Whether the lists keep an address out; the allow list wins."""
-        return self.lists.denied.covers(address) and not self.lists.allowed.covers(address)
+        """Whether the lists or the bans keep a packed address out; the allow list wins."""
+        if not self.lists.denied.covers(address):
+            return self.ban_of_address(address) is not None
+        return not self.lists.allowed.covers(address)
+
+    def is_name_denied(self, kind: str, name: bytes) -> bool:
+        """The same for a name in small letters, of a kind (`wire.steps.CAPTURES`)."""
+        return name in self.lists.denied_names.get(kind, _NOBODY) or self.ban_of_name(kind, name) is not None
+
+    def ban_of_address(self, address: bytes) -> bytes | None:
+        """Return the frames that tell a packed address of its ban, maybe none; None when it is not banned."""
+        notice = self.bans.address_notice(address)
+        return None if notice is None or self.lists.allowed.covers(address) else notice
+
+    def ban_of_name(self, kind: str, name: bytes) -> bytes | None:
+        """The same for a name in small letters."""
+        notice = self.bans.name_notice(kind, name)
+        return None if notice is None or name in self.lists.allowed_names.get(kind, _NOBODY) else notice
+
+    def find_ban(self, address: bytes, identity: Mapping[str, bytes]) -> Reason | None:
+        """Say by what a player who is in is banned by now; ``identity`` is what he plays as, by kind."""
+        if self.ban_of_address(address) is not None:
+            return Reason.CLIENT_ADDRESS_DENIED
+        for kind, name in identity.items():
+            if self.ban_of_name(kind, name.lower()) is not None:
+                return REASONS[kind]
+        return None
 
     def release(self, permit: Permit) -> None:
         """Give back what `admit` counted."""

@@ -29,6 +29,12 @@ _log = structlog.get_logger("edge.door")
 MAX_FAREWELLS = 256
 """Refused players who are being told why at one time; each keeps a descriptor for up to the linger time."""
 
+SWEPT_AT_ONCE = 500
+"""Sessions that are looked up in the bans before the loop turns to those who play: about 2 ms."""
+
+SWEEP_PAUSE_SECONDS = 0.05
+"""How long bans may change before all sessions are looked up again."""
+
 MAX_HEADER_WAITS = 512
 """Connections of listed senders whose header has not come yet."""
 
@@ -94,6 +100,19 @@ class Door:
             if link.session is not None and self._admission.is_denied(pack_address(link.client.host)):
                 self._end(link, Reason.CLIENT_ADDRESS_DENIED)
 
+    async def end_banned(self) -> None:
+        """End the sessions of players who are banned by now, by their address or by what they play as."""
+        members = self._rounds.members()
+        for start in range(0, len(members), SWEPT_AT_ONCE):
+            for link in members[start : start + SWEPT_AT_ONCE]:
+                if link.session is not None:
+                    address = pack_address(link.client.host)
+                    reason = self._admission.find_ban(address, link.session.identity)
+                    if reason is not None:
+                        self._end(link, reason)
+            await asyncio.sleep(0)
+        await asyncio.sleep(SWEEP_PAUSE_SECONDS)
+
     def _end(self, link: PlayerLink, reason: Reason) -> None:
         if link.session is None:
             self._refuse(link, reason, "no PROXY header in time")
@@ -140,8 +159,15 @@ class Door:
 
     def _may_tell(self, link: PlayerLink, reason: Reason, detail: str = "") -> bool:
         """Count a refusal, and say whether there is something to tell the player and room to do it."""
+        ban = None
+        if reason is Reason.CLIENT_ADDRESS_DENIED:
+            ban = self._admission.ban_of_address(pack_address(link.client.host))
+            detail = detail if ban is None else "banned"
         self._refused(reason, link.client, detail)
-        if self._farewells >= MAX_FAREWELLS or not self._notice(reason):
+        if self._farewells >= MAX_FAREWELLS:
+            return False
+        link.farewell = ban or self._notice(reason)
+        if not link.farewell:
             return False
         self._farewells += 1
         link.refusal = reason
@@ -167,11 +193,13 @@ class Door:
     def arrived(self, link: PlayerLink) -> None:
         """A connection has its transport: let it wait for its header, open its session, or say farewell."""
         if link.refusal is not None:
-            self._say_farewell(link, link.refusal)
+            self._say_farewell(link)
             return
         self._rounds.add(link)
         if link.awaits_header:
             link.events = HeaderWait(self, link)
+        elif self._admission.is_denied(pack_address(link.client.host)):  # since it was accepted
+            self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
         else:
             self._open_session(link)
 
@@ -228,10 +256,10 @@ class Door:
         self._rounds.remove(link)
         self._stop_waiting(link)
         if self._may_tell(link, reason, detail):
-            self._say_farewell(link, reason)
+            self._say_farewell(link)
         else:
             link.close(linger=False)
 
-    def _say_farewell(self, link: PlayerLink, reason: Reason) -> None:
-        link.send(self._notice(reason))
+    def _say_farewell(self, link: PlayerLink) -> None:
+        link.send(link.farewell)
         link.close(linger=True)

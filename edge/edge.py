@@ -9,6 +9,8 @@ import structlog
 
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
+from edge.bans import BanBook
+from edge.denied_names import DeniedNames
 from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from edge.list_files import ListFiles
@@ -86,9 +88,12 @@ class Edge:
         self._config = config
         rules = config.admission
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
-        self._admission = Admission(
-            rules.limits, rules.exempt, self.lists.lists, rules.counts or private_counts(config.max_connections)
-        )
+        self.bans = BanBook(time.monotonic)
+        self._bans_changed = asyncio.Event()
+        self.bans.on_change.append(self._bans_changed.set)
+        counts = rules.counts or private_counts(config.max_connections)
+        self._admission = Admission(rules.limits, rules.exempt, self.lists.lists, counts, self.bans)
+        self._denied_names = DeniedNames(self._admission)
         self._door = Door(
             self._admission,
             DoorLimits(
@@ -152,6 +157,7 @@ class Edge:
                 tasks.create_task(self._tick(), name="edge-tick")
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
                 tasks.create_task(self.lists.run(), name="edge-lists")
+                tasks.create_task(self._end_banned(), name="edge-bans")
         finally:
             self._listener.close()
             self.refusals.close()
@@ -173,7 +179,8 @@ class Edge:
 
     def _attached(self, tunnel: EdgeTunnel) -> None:
         self._last_policy = tunnel.policy
-        tunnel.deny(self.lists.denied_names())
+        self.bans.abandon()  # the rest of a set that another core began will not come
+        tunnel.obey_bans(self.bans, self._denied_names)
         tunnel.refusals = self.refusals
         self._attachments.put_nowait(tunnel)
 
@@ -219,8 +226,12 @@ class Edge:
     def _lists_changed(self, lists: AccessLists) -> None:
         self._admission.lists = lists
         self._door.end_denied()
-        if self._client.tunnel is not None:
-            self._client.tunnel.deny(self.lists.denied_names())
+
+    async def _end_banned(self) -> None:
+        while True:
+            await self._bans_changed.wait()
+            self._bans_changed.clear()
+            await self._door.end_banned()
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time

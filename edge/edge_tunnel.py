@@ -7,12 +7,17 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import cast
 from uuid import uuid4
 
 import structlog
 
+from edge.bans import BanBook
+from edge.denied_names import DeniedNames
+from edge.prefixes import pack_address
 from edge.refusal_log import RefusalLog, SessionRefusals
 from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.bans_codec import decode_bans
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
 from tunnel.link import Link
@@ -67,7 +72,10 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self.refusals: RefusalLog | None = None  # where to say what was refused
         self._on_policy = on_policy
         self._tables = _ready(policy)
-        self._denied: Mapping[str, frozenset[bytes]] = {}
+        self._denied: DeniedNames | None = None
+        self._bans: BanBook | None = None
+        self._has_refused_bans = False
+        self._farewell = b""  # what a ban says to the session that has just ended
         self._clients: dict[int, tuple[str, float]] = {}  # by slot: whose session, and since when
         self._refused: dict[int, SessionRefusals] = {}  # by slot: those who had a frame refused
         self.core_name = welcome.core_name
@@ -120,6 +128,8 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
                 self.handle_credit(message.credit)
             case "policy":
                 self._take_policy(message.policy)
+            case "bans":
+                self._take_bans(message.bans)
             case "drain":
                 self.is_draining = True
             case "heartbeat":
@@ -127,11 +137,11 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             case _:
                 raise TunnelFault(f"unexpected {kind or 'empty message'} from the core")
 
-    def deny(self, denied: Mapping[str, frozenset[bytes]]) -> None:
-        """Admit none of these names from now on: by kind (`wire.steps.CAPTURES`), in small letters."""
+    def obey_bans(self, bans: BanBook, denied: DeniedNames) -> None:
+        """Admit no name that is among the denied from now on, and put the core's bans into the book."""
+        self._bans = bans
         self._denied = denied
-        if self._tables is not None:
-            self._tables.denied = denied
+        self._tell_guards()
 
     def session_refused(self, session: Session) -> None:
         """Explain what a session's guard has refused, as far as there is time for it."""
@@ -155,7 +165,9 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
     def session_ended(self, session: Session, reason: str) -> None:
         """Count a session that is over, and say what was refused of it."""
         super().session_ended(session, reason)
-        _, since = self._clients.pop(session.slot)
+        client, since = self._clients.pop(session.slot)
+        if self._denied is not None:
+            self._farewell = self._denied.closing_notice(reason, pack_address(client), session.identity)
         told = self._refused.pop(session.slot, None)
         if told is not None:
             told.skip(session.unkept_refusals)
@@ -182,14 +194,30 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         """Obey another policy from here on; running sessions keep their framing, their place and their rates."""
         self.policy = policy
         self._tables = _ready(policy)
-        self.deny(self._denied)
+        self._tell_guards()
         if self._tables is not None:
             for session in self.sessions.values():
                 session.adopt(self._tables)
 
+    def _tell_guards(self) -> None:
+        if self._tables is not None and self._denied is not None:
+            self._tables.denied = cast("Mapping[str, frozenset[bytes]]", self._denied.by_kind)  # a container will do
+
+    def _take_bans(self, message: tunnel_pb2.Bans) -> None:
+        """Obey a message about bans, or say what is wrong with it, the first time, and go on with those there were."""
+        if self._bans is None:
+            return
+        try:
+            self._bans.take(decode_bans(message, self.policy.clientbound))
+        except TunnelFault as fault:
+            self._bans.abandon()
+            level = _log.debug if self._has_refused_bans else _log.error
+            level("bans_refused", core=self.core_name, reason=str(fault), action="those before still hold")
+            self._has_refused_bans = True
+
     def closing_notice(self, reason: str) -> bytes:
-        """Return the game's notice for ``reason``, where the policy has one."""
-        return self.policy.notice_for(reason)
+        """Return what the ban that ended the session says, or the game's notice for ``reason`` in the policy."""
+        return self._farewell or self.policy.notice_for(reason)
 
 
 def _ready(policy: EdgePolicy) -> Tables | None:

@@ -34,7 +34,7 @@ class Deadlines:
 
 
 class PlayerLink(SocketLink):
-    """One accepted connection. ``refusal`` says that it only stays to be told why it must go."""
+    """One accepted connection. ``refusal`` says that it only stays to be told why it must go: ``farewell``."""
 
     __slots__ = (
         "_door",
@@ -45,6 +45,7 @@ class PlayerLink(SocketLink):
         "awaits_header",
         "client",
         "dialled",
+        "farewell",
         "has_left",
         "permit",
         "refusal",
@@ -58,6 +59,7 @@ class PlayerLink(SocketLink):
         self.awaits_header = False
         self.permit: Permit = ()
         self.refusal: Reason | None = None
+        self.farewell = b""
         self.session: Session | None = None
         self.has_left = False
         self._door = door

@@ -5,7 +5,7 @@ denied.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from wire.program import Program
 from wire.reasons import Reason
@@ -141,7 +141,7 @@ class Tables:
         self.intervals = array("q", [interval(bucket) for bucket in rules.buckets])
         self.limits = array("q", [min(int(bucket.burst * interval(bucket)), MAX_LIMIT) for bucket in rules.buckets])
         self.verdicts = bytes(_verdict(rules, check, None) for check in CHECKS)
-        self.denied: Mapping[str, frozenset[bytes]] = {}
+        self.denied: Mapping[str, Container[bytes]] = {}
         self.choices: dict[int, Choice] = {}
         for rule in rules.rules:
             choice = self.choices.setdefault(rule.opcode, Choice())

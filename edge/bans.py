@@ -1,0 +1,150 @@
+"""The bans this edge has been told of: looked up for each player who comes, and for each name he says.
+
+The core's messages change them (`tunnel.bans`); a ban's time runs by this edge's own clock, so one that is over lets
+in without a message. They stay in force while there is no core, until another core has told all of its own.
+"""
+
+import time
+from collections.abc import Callable
+from math import inf
+from typing import TypeVar
+
+from tunnel.bans import ADDRESS, MAX_BANS, BanChanges, Banned
+from wire.errors import TunnelFault
+from wire.steps import CAPTURES
+
+_Key = TypeVar("_Key", int, bytes)
+_Entry = tuple[float, bytes]  # until when, and the notice
+
+
+class BanSet:
+    """Bans to look players up in: a look for a name, and one per different length of prefix for an address."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, dict[bytes, _Entry]] = {kind: {} for kind in CAPTURES}
+        # By the size of the address and by how many of its last bits do not count; then by the others.
+        self._networks: dict[int, dict[int, dict[int, _Entry]]] = {4: {}, 16: {}}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, whom: Banned) -> bool:
+        if whom.kind != ADDRESS:
+            return whom.value in self._names[whom.kind]
+        shift = 8 * len(whom.value) - whom.bits
+        return int.from_bytes(whom.value) >> shift in self._networks[len(whom.value)].get(shift, ())
+
+    def address_notice(self, address: bytes, now_seconds: float) -> bytes | None:
+        """Return what a packed address's ban has to say, maybe nothing; None when there is no ban."""
+        number = int.from_bytes(address)
+        for shift, networks in self._networks[len(address)].items():
+            found = networks.get(number >> shift)
+            if found is not None and found[0] > now_seconds:
+                return found[1]
+        return None
+
+    def name_notice(self, kind: str, name: bytes, now_seconds: float) -> bytes | None:
+        """Return what the ban of a name in small letters has to say, maybe nothing; None when there is no ban."""
+        found = self._names[kind].get(name)
+        return found[1] if found is not None and found[0] > now_seconds else None
+
+    def change(self, changes: BanChanges, now_seconds: float) -> None:
+        """Obey a message; raises TunnelFault when that would be too many bans, and nothing has changed then."""
+        self._check_room(changes, now_seconds)
+        for whom in changes.removed:
+            self._remove(whom)
+        for ban in changes.added:
+            until = now_seconds + ban.seconds_left if ban.seconds_left else inf
+            self._put(ban.whom, (until, ban.notice))
+
+    def _check_room(self, changes: BanChanges, now_seconds: float) -> None:
+        if self._count + len(changes.added) <= MAX_BANS:
+            return
+        self._forget_those_over(now_seconds)
+        gone = {whom for whom in changes.removed if whom in self}
+        more = {ban.whom for ban in changes.added if ban.whom in gone or ban.whom not in self}
+        count = self._count - len(gone) + len(more)
+        if count > MAX_BANS:
+            raise TunnelFault(f"{count} bans in all: at most {MAX_BANS} are allowed")
+
+    def _put(self, whom: Banned, entry: _Entry) -> None:
+        if whom.kind != ADDRESS:
+            names = self._names[whom.kind]
+            self._count += whom.value not in names
+            names[whom.value] = entry
+            return
+        shift = 8 * len(whom.value) - whom.bits
+        networks = self._networks[len(whom.value)].setdefault(shift, {})
+        number = int.from_bytes(whom.value) >> shift
+        self._count += number not in networks
+        networks[number] = entry
+
+    def _remove(self, whom: Banned) -> None:
+        if whom not in self:
+            return
+        self._count -= 1
+        if whom.kind != ADDRESS:
+            del self._names[whom.kind][whom.value]
+            return
+        shift = 8 * len(whom.value) - whom.bits
+        by_shift = self._networks[len(whom.value)]
+        del by_shift[shift][int.from_bytes(whom.value) >> shift]
+        if not by_shift[shift]:
+            del by_shift[shift]  # each length of prefix costs every player who comes a look
+
+    def _forget_those_over(self, now_seconds: float) -> None:
+        for names in self._names.values():
+            self._count -= _forget(names, now_seconds)
+        for by_shift in self._networks.values():
+            for networks in by_shift.values():
+                self._count -= _forget(networks, now_seconds)
+
+
+def _forget(table: dict[_Key, _Entry], now_seconds: float) -> int:
+    """Take out what is over; return how many that were."""
+    over = [key for key, (until, _) in table.items() if until <= now_seconds]
+    for key in over:
+        del table[key]
+    return len(over)
+
+
+class BanBook:
+    """The bans in force at this edge, and a new set of all that is on its way.
+
+    ``clock`` gives monotonic seconds; ``on_change`` is called whenever others are banned than before.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.on_change: list[Callable[[], None]] = []
+        self._clock = clock
+        self._bans = BanSet()
+        self._coming: BanSet | None = None
+
+    def __len__(self) -> int:
+        return len(self._bans)
+
+    def take(self, changes: BanChanges) -> None:
+        """Obey a message of the core; raises TunnelFault, and what was in force stays so (see `abandon`)."""
+        if changes.resets:
+            self._coming = BanSet()
+        bans = self._bans if self._coming is None else self._coming
+        bans.change(changes, self._clock())
+        if self._coming is not None:
+            if not changes.is_complete:
+                return
+            self._bans, self._coming = self._coming, None
+        for tell in self.on_change:
+            tell()
+
+    def abandon(self) -> None:
+        """Forget the set that is on its way: a part of it was bad, or will not come."""
+        self._coming = None
+
+    def address_notice(self, address: bytes) -> bytes | None:
+        """Return the frames that tell a packed address of its ban, maybe none; None when it is not banned."""
+        return self._bans.address_notice(address, self._clock())
+
+    def name_notice(self, kind: str, name: bytes) -> bytes | None:
+        """The same for a name in small letters, of a kind (`wire.steps.CAPTURES`)."""
+        return self._bans.name_notice(kind, name, self._clock())
