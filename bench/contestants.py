@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.game import ALL_CHECKS, DIALECT, FRAMING_ONLY, write_rules
+from bench.game import ALL_CHECKS, DIALECT, FRAMING_ONLY, write_features, write_rules
 from bench.processes import LOOPBACK, Process, free_port, running
 from bench.proxies import SPARE_SESSIONS, find_program, nginx_has_stream, start_haproxy, start_nginx
 
@@ -63,7 +63,12 @@ def kernel_environment(*, is_pure: bool) -> dict[str, str]:
 
 
 async def _start_tidegate(
-    stack: AsyncExitStack, order: Order, *, is_pure: bool = False, rules: str = ALL_CHECKS
+    stack: AsyncExitStack,
+    order: Order,
+    *,
+    is_pure: bool = False,
+    rules: str = ALL_CHECKS,
+    features: Path | None = None,
 ) -> Chain:
     environment = kernel_environment(is_pure=is_pure)
     limit = order.sessions + SPARE_SESSIONS
@@ -77,7 +82,8 @@ async def _start_tidegate(
 
     origin = ("--game", "pko", "--dialect", DIALECT, "--origin", f"{LOOPBACK}:{order.origin_port}")
     rules_file = ("--set", f"game.rules_file={write_rules(order.folder, rules)}")
-    core, core_port = await start("core", *origin, *rules_file, "--set", f"core.max_sessions={limit}")
+    folder = () if features is None else ("--set", f"features.folder={features}")
+    core, core_port = await start("core", *origin, *rules_file, *folder, "--set", f"core.max_sessions={limit}")
     tunnel = ("--core", f"{LOOPBACK}:{core_port}")
     edge, edge_port = await start("edge", *tunnel, "--set", f"edge.max_sessions={limit}")
     return Chain(edge_port, (edge, core))
@@ -89,6 +95,10 @@ async def _start_compiled(stack: AsyncExitStack, order: Order) -> Chain:
 
 async def _start_framing(stack: AsyncExitStack, order: Order) -> Chain:
     return await _start_tidegate(stack, order, rules=FRAMING_ONLY)
+
+
+async def _start_features(stack: AsyncExitStack, order: Order) -> Chain:
+    return await _start_tidegate(stack, order, features=write_features(order.folder))
 
 
 async def _start_pure(stack: AsyncExitStack, order: Order) -> Chain:
@@ -136,6 +146,7 @@ def _missing_nginx() -> str:
 CONTESTANTS = (
     Contestant("tidegate", "tidegate", _start_compiled, is_quick=True),
     Contestant("tidegate-framing", "tidegate, no checks", _start_framing),
+    Contestant("tidegate-features", "tidegate, all features", _start_features, is_quick=True),
     Contestant("tidegate-pure", "tidegate, pure", _start_pure),
     Contestant("haproxy", "HAProxy → HAProxy", _start_haproxies, _missing_haproxy, 2, is_quick=True),
     Contestant("nginx", "nginx → nginx", _start_nginxes, _missing_nginx, 2),

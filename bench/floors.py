@@ -11,6 +11,7 @@ from bench.figures import PEER, RELAY, Figure, Results
 
 DIRECT = "direct"
 FRAMING = "tidegate-framing"
+FEATURES = "tidegate-features"
 
 
 class Against(Enum):
@@ -20,6 +21,7 @@ class Against(Enum):
     PEER = "the ratio to the HAProxy pair's"
     FRAMING = "the ratio to our own without any check"
     DIRECT = "how much more than over a direct connection"
+    PLAIN = "the ratio of our own with all features to that with none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ class Floor:
     @property
     def contestants(self) -> tuple[str, ...]:
         """Whose figures it takes: ours, then the one it is held against."""
+        if self.against is Against.PLAIN:
+            return FEATURES, RELAY
         others = {Against.PEER: (PEER,), Against.FRAMING: (FRAMING,), Against.DIRECT: (DIRECT,)}
         return RELAY, *others.get(self.against, ())
 
@@ -66,6 +70,20 @@ FLOORS = (
         Figure.CPU_US_PER_PACKET,
         1.15,
         Against.FRAMING,
+    ),
+    Floor(
+        "1000 × 10/s mixed, CPU per packet with all features ÷ with none",
+        "mix-1000x10",
+        Figure.CPU_US_PER_PACKET,
+        1.3,
+        Against.PLAIN,
+    ),
+    Floor(
+        "1000 × 10/s mixed, round trip p99 with all features ÷ with none",
+        "mix-1000x10",
+        Figure.P99_US,
+        1.5,
+        Against.PLAIN,
     ),
     Floor(
         "10 × 10/s, round trip p50 over direct",
@@ -123,7 +141,7 @@ def judge(floor: Floor, results: Results) -> Verdict:
         if value is None:
             return Verdict(floor, None, results.why_not(floor.load, contestant))
         values.append(value)
-    if floor.against in (Against.PEER, Against.FRAMING):
+    if floor.against in (Against.PEER, Against.FRAMING, Against.PLAIN):
         return Verdict(floor, values[0] / values[1] if values[1] else None, "the peer's figure is 0")
     return Verdict(floor, (values[0] - sum(values[1:])) / floor.per_unit)
 

@@ -34,6 +34,23 @@ per_second = 1e6
 burst = 1e6
 """
 
+FEATURES = """\
+order = ["bans", "oneclient", "moderation", "commands", "speedguard", "announce", "presence"]
+[bans]
+[oneclient]
+per_account = 0
+[moderation]
+words = ["leecher", "goldseller"]
+lines = 1000
+same_lines = 1000
+[commands]
+[speedguard]
+mode = "audit"
+[announce]
+[presence]
+"""
+"""All built-in features that look at packets or sessions, at limits that the load keeps."""
+
 FRAMING_ONLY = "".join(f'[checks.{check}]\nmode = "off"\n' for check in Check)
 
 
@@ -41,6 +58,14 @@ def greeting() -> bytes:
     """Return what the origin says to whoever connects."""
     codec = load_pack("pko").codec(DIALECT)
     return b"".join(codec.seal(packet) for packet in _SAID_FIRST)
+
+
+def write_features(folder: Path) -> Path:
+    """Write the settings of all built-in features into a folder of their own and return where it is."""
+    path = folder / "features"
+    path.mkdir(exist_ok=True)
+    (path / "features.toml").write_text(FEATURES)
+    return path
 
 
 def write_rules(folder: Path, rules: str) -> Path:

@@ -134,6 +134,7 @@ async def run_load(
         "rate": load.frames_per_second,
         "flight": load.frames_in_flight,
         "frame_bytes": load.frame_bytes,
+        "mix": int(load.is_mix),
         "greeting_bytes": greeting_bytes,
         "seconds": seconds,
         "warm_up_seconds": warm_up_seconds,

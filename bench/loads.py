@@ -16,6 +16,7 @@ class Load:
     frames_per_second: float = 0.0
     frames_in_flight: int = 0
     frame_bytes: int = 64
+    is_mix: bool = False  # a player's packets, one in four a move, instead of nothing but texts
     is_quick: bool = False
     contestants: tuple[str, ...] = ()
 
@@ -25,6 +26,9 @@ class Load:
         return not self.frames_per_second and not self.frames_in_flight
 
 
+MIX_FRAME_BYTES = 67
+"""The length of a mix's frames, as bench/load/frames.h has it."""
+
 _HELD_BY_FLOORS = ("tidegate", "haproxy")
 """Who is measured with ten thousand sessions: connecting them takes longer than all else."""
 
@@ -33,6 +37,16 @@ LOADS = (
     Load("1000x20", "1000 sessions × 20/s, 64 B", 1000, frames_per_second=20),
     Load("1000x20-512", "1000 sessions × 20/s, 512 B", 1000, frames_per_second=20, frame_bytes=512),
     Load("4000x5", "4000 sessions × 5/s, 64 B", 4000, frames_per_second=5),
+    Load(
+        "mix-1000x10",
+        "1000 sessions × 10/s, a player's mix, 67 B",
+        1000,
+        frames_per_second=10,
+        frame_bytes=MIX_FRAME_BYTES,
+        is_mix=True,
+        is_quick=True,
+        contestants=("tidegate", "tidegate-features"),
+    ),
     Load("flight", "500 sessions, 8 in flight, flat out, 64 B", 500, frames_in_flight=8, is_quick=True),
     Load("flight-512", "500 sessions, 8 in flight, flat out, 512 B", 500, frames_in_flight=8, frame_bytes=512),
     Load("quiet", "10 sessions × 10/s, 64 B", 10, frames_per_second=10, is_quick=True),

@@ -11,8 +11,9 @@ has them. `open` takes a whole frame apart, `seal` puts one together; both are e
 from dataclasses import dataclass
 from typing import Literal
 
-from wire.errors import EncodeError, PacketFault
+from wire.errors import EncodeError, LayoutError, PacketFault
 from wire.layout import FrameLayout
+from wire.rules import FrameHeader
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,23 @@ class Envelope:
         if counter is not None:
             self._put(frame, self.header_bytes, self.counter_bytes, counter)
         return bytes(frame) + body + trailer
+
+    @property
+    def header(self) -> FrameHeader:
+        """The same as the kernel wants it; raises LayoutError for a counter of another width than 4."""
+        if self.counter_bytes not in (0, 4):
+            raise LayoutError(f"packet counter of {self.counter_bytes} bytes: 4 are possible")
+        word_offset = self.session_word_offset_bytes
+        return FrameHeader(
+            opcode_offset_bytes=self.opcode_offset_bytes,
+            opcode_width_bytes=self.opcode_width_bytes,
+            body_offset_bytes=self.header_bytes + self.counter_bytes,
+            little_endian=self.layout.little_endian,
+            session_word_offset_bytes=-1 if word_offset is None else word_offset,
+            ordinary_session_word=self.ordinary_session_word or 0,
+            counter_offset_bytes=self.header_bytes if self.counter_bytes else -1,
+            trailer=self.trailer,
+        )
 
     @property
     def _order(self) -> Literal["little", "big"]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from games.envelope import Envelope, Frame
 from games.packet import Direction, Packet
+from games.players import Follows
 from games.rule_rows import GameRules
 from wire.errors import MisuseError, PacketFault
 from wire.layout import FrameLayout
@@ -53,7 +54,8 @@ class Pack:
 
     ``notice`` makes the frame that shows a player a text before the session ends; None where the game has
     no such thing. ``keep_alive`` is a frame a relay may send by itself to either side, empty if none. ``rules``
-    says what a client may send when; None for a game whose frames are only cut.
+    says what a client may send when; None for a game whose frames are only cut. ``chat_line`` makes the frame that
+    shows a player in the game a text; ``follows`` says what packets tell about who is playing.
     """
 
     name: str
@@ -64,8 +66,10 @@ class Pack:
     opcodes: tuple[Opcode, ...] = ()
     packets: tuple[type[Packet], ...] = ()
     keep_alive: bytes = b""
-    notice: Callable[[str], bytes] | None = None
+    notice: Callable[[str | bytes], bytes] | None = None
     rules: GameRules | None = None
+    chat_line: Callable[[str | bytes], bytes] | None = None
+    follows: Follows = field(default_factory=dict)
 
     def layout(self, direction: Direction) -> FrameLayout:
         """Return the frame layout of one direction."""

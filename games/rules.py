@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from games.envelope import Envelope
 from games.pack import Codec, Pack
 from games.packet import Direction, Packet, Tag
 from games.program import steps_of
 from games.rule_rows import GameRules, Heard, Rate, Row, Selected, Value
 from wire.errors import LayoutError
 from wire.reasons import Reason, explain
-from wire.rules import Bucket, Check, FrameHeader, PacketRule, RuleSet, Selector, Trigger
+from wire.rules import Bucket, Check, PacketRule, RuleSet, Selector, Trigger
 from wire.steps import Step
 
 FRAMES = "frames"
@@ -59,8 +58,8 @@ class _Compiler:
         """Compile everything."""
         rules = tuple(self._packet_rules())  # first: they add buckets
         return RuleSet(
-            serverbound=_header(self._dialect.serverbound),
-            clientbound=_header(self._dialect.clientbound),
+            serverbound=self._dialect.serverbound.header,
+            clientbound=self._dialect.clientbound.header,
             states=self._rules.states,
             flags=self._rules.flags,
             bands=self._rules.bands,
@@ -204,19 +203,3 @@ def _place(names: tuple[str, ...], name: str) -> int:
     if name not in names:
         raise LayoutError(f"{name}: no such name; there are {', '.join(names) or 'none'}")
     return names.index(name)
-
-
-def _header(envelope: Envelope) -> FrameHeader:
-    if envelope.counter_bytes not in (0, 4):
-        raise LayoutError(f"packet counter of {envelope.counter_bytes} bytes: 4 are possible")
-    word_offset = envelope.session_word_offset_bytes
-    return FrameHeader(
-        opcode_offset_bytes=envelope.opcode_offset_bytes,
-        opcode_width_bytes=envelope.opcode_width_bytes,
-        body_offset_bytes=envelope.header_bytes + envelope.counter_bytes,
-        little_endian=envelope.layout.little_endian,
-        session_word_offset_bytes=-1 if word_offset is None else word_offset,
-        ordinary_session_word=envelope.ordinary_session_word or 0,
-        counter_offset_bytes=envelope.header_bytes if envelope.counter_bytes else -1,
-        trailer=envelope.trailer,
-    )

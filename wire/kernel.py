@@ -21,6 +21,8 @@ MODULES = (
     "wire.tables",
     "wire.watcher",
     "wire.guard",
+    "wire.interest",
+    "wire.numbering",
     "tunnel.counters",
     "tunnel.session",
     "tunnel.socket_link",

@@ -2,6 +2,7 @@
 
      load port=1973 sessions=1000 rate=20 frame_bytes=64 seconds=5 warm_up_seconds=1 watch=123,124
      load port=1973 sessions=500 flight=8 seconds=5
+     load port=1973 sessions=1000 rate=10 frame_bytes=67 mix=1 seconds=5
 
    Called by bench/generator.py, which compiles it. It is C, because what measures must not be the bottleneck:
    it shares two cores with what it measures. It knows nothing of relays; it is told which processes' CPU time

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "frames.h"
 #include "sockets.h"
 
 enum {
@@ -48,6 +49,7 @@ static inline void read_option(char *option) {
     else if (!strcmp(option, "flight")) options.flight = (long)number_within(option, value, 0, MAX_FLIGHT);
     else if (!strcmp(option, "frame_bytes"))
         options.frame_bytes = (long)number_within(option, value, MIN_FRAME_BYTES, MAX_FRAME_BYTES);
+    else if (!strcmp(option, "mix")) is_mix = number_within(option, value, 0, 1) > 0;
     else if (!strcmp(option, "greeting_bytes"))
         options.greeting_bytes = (long)number_within(option, value, 0, MAX_GREETING_BYTES);
     else if (!strcmp(option, "seconds")) options.seconds = number_within(option, value, 0.01, MAX_SECONDS);

@@ -50,9 +50,9 @@ class Notice(Packet):
     text: Text
 
 
-def notice(text: str) -> bytes:
+def notice(text: str | bytes) -> bytes:
     """Return the frame that shows ``text`` to the player."""
-    body = text.encode()[:MAX_TEXT_BYTES]
+    body = (text if isinstance(text, bytes) else text.encode())[:MAX_TEXT_BYTES]
     return ENVELOPE.seal(Notice.OPCODE, Notice(text=body).encode())
 
 
@@ -72,4 +72,5 @@ def build_pack(framing: Mapping[str, object]) -> Pack:
         ),
         packets=(Say, Said, Notice),
         notice=notice,
+        chat_line=notice,
     )

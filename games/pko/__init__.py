@@ -2,7 +2,7 @@
 
 Where things stand: `framing` (frames, session words, dialects), `opcodes` (the whole table, its bands),
 `errors` (error numbers), `bounds` and `styles` (what packets share), `notices` (texts for players), `rules` and
-`rule_rows` (what clients may send when); the other modules are typed packets.
+`rule_rows` (what clients may send when), `players` (who is playing); the other modules are typed packets.
 It must not know sockets or sessions.
 """
 
@@ -13,8 +13,9 @@ from games.pack import Pack
 from games.packet import Packet
 from games.pko import account, action, chat, connection, guild, items, npc, ping, progress, service, social, trade
 from games.pko.framing import CLIENTBOUND_LAYOUT, DIALECTS, KEEP_ALIVE, SERVERBOUND_LAYOUT
-from games.pko.notices import popup
+from games.pko.notices import chat_line, popup
 from games.pko.opcodes import MOVED, OPCODES
+from games.pko.players import FOLLOWS
 from games.pko.rules import RULES
 from games.registry import refuse_settings
 
@@ -46,4 +47,6 @@ def build_pack(framing: Mapping[str, object]) -> Pack:
         keep_alive=KEEP_ALIVE,
         notice=popup,
         rules=RULES,
+        chat_line=chat_line,
+        follows=FOLLOWS,
     )

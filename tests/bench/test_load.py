@@ -15,7 +15,7 @@ from bench import generator
 from bench.errors import BenchError
 from bench.game import DIALECT, greeting
 from bench.generator import BUILD, LoadResult, Programs, build_programs, run_load, running_origin
-from bench.loads import Load
+from bench.loads import MIX_FRAME_BYTES, Load
 from games.registry import load_pack
 from games.rules import compile_rules
 from wire.guard import Guard
@@ -25,6 +25,7 @@ from wire.watcher import Watcher
 
 STEADY = Load("steady", "steady", 20, frames_per_second=50)
 FLIGHT = Load("flight", "flight", 20, frames_in_flight=4, frame_bytes=512)
+MIX = Load("mix", "mix", 20, frames_per_second=50, frame_bytes=MIX_FRAME_BYTES, is_mix=True)
 IDLE = Load("idle", "idle", 20)
 
 
@@ -39,7 +40,7 @@ async def measured(programs: Programs, load: Load, seconds: float = 0.3) -> Load
         return await run_load(programs, load, port=port, seconds=seconds, warm_up_seconds=0.05, watched=[origin.pid])
 
 
-@pytest.mark.parametrize("load", [STEADY, FLIGHT, replace(STEADY, frame_bytes=48)], ids=lambda load: load.name)
+@pytest.mark.parametrize("load", [STEADY, FLIGHT, MIX, replace(STEADY, frame_bytes=48)], ids=lambda load: load.name)
 async def test_an_echo_loses_nothing(programs: Programs, load: Load) -> None:
     result = await measured(programs, load)
 
@@ -113,11 +114,15 @@ async def test_what_went_wrong_is_found(
     assert (result.lost, result.doubled, result.reordered, result.unanswered) == (lost, doubled, reordered, 0)
 
 
-@pytest.mark.parametrize("frame_bytes", [64, 512])
-async def test_the_frames_are_legal_in_the_game(programs: Programs, frame_bytes: int) -> None:
-    load = replace(STEADY, sessions=1, frames_per_second=100, frame_bytes=frame_bytes)
-    async with origin_that({}, frame_bytes) as (port, seen):
-        await run_load(programs, load, port=port, seconds=0.1, warm_up_seconds=0, watched=[])
+def sequence_of(frame: bytes) -> int:
+    return int.from_bytes(frame[12:16], "big") if frame[6:8] == b"\0\6" else int(frame[18:26], 16)
+
+
+@pytest.mark.parametrize("load", [STEADY, FLIGHT, MIX], ids=lambda load: load.name)
+async def test_the_frames_are_legal_in_the_game(programs: Programs, load: Load) -> None:
+    load = replace(load, sessions=1, frames_per_second=100, frames_in_flight=0)
+    async with origin_that({}, load.frame_bytes) as (port, seen):
+        await run_load(programs, load, port=port, seconds=0.3, warm_up_seconds=0, watched=[])
 
     pack = load_pack("pko", {})
     rules = compile_rules(pack, DIALECT)
@@ -130,7 +135,9 @@ async def test_the_frames_are_legal_in_the_game(programs: Programs, frame_bytes:
     for now, frame in enumerate(seen):
         assert guard.check(scanner.feed(frame), scanner, now * 10**9) == frame
     assert not refused
-    assert [int(frame[18:26], 16) for frame in seen] == list(range(len(seen)))
+    assert [sequence_of(frame) for frame in seen] == list(range(len(seen)))
+    opcodes = {int.from_bytes(frame[6:8], "big") for frame in seen}
+    assert opcodes == ({1, 6, 9} if load.is_mix else {1 if load.frame_bytes == 64 else 9})
 
 
 async def test_the_origins_first_words_are_passed_over(programs: Programs) -> None:
