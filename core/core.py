@@ -8,6 +8,8 @@ import grpc
 import structlog
 
 from core.core_tunnel import CoreLimits
+from core.feature_service import FeatureConfig, FeatureService
+from core.loop_delay import LoopDelay
 from core.origin import DirectOrigin
 from core.policy import compile_policy
 from core.tunnel_service import TunnelService
@@ -25,7 +27,7 @@ TICK_SECONDS = 1.0
 class CoreConfig:
     """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any.
 
-    ``shares_port``: other workers listen on the same port.
+    ``shares_port``: other workers listen on the same port. Without ``features`` nothing looks into the packets.
     """
 
     name: str
@@ -41,6 +43,7 @@ class CoreConfig:
     connect_timeout_seconds: float
     drain_seconds: float
     linger_seconds: float
+    features: FeatureConfig | None = None
 
 
 class Core:
@@ -54,14 +57,20 @@ class Core:
             connect_timeout_seconds=config.connect_timeout_seconds,
             linger_seconds=config.linger_seconds,
         )
+        policy = compile_policy(pack, config.dialect)
+        self.features: FeatureService | None = None
+        if config.features is not None:
+            self.features = FeatureService(config.features, pack, config.dialect, lambda: self.policy)
         self.service = TunnelService(
             config.name,
             config.region,
             config.software_version,
-            compile_policy(pack, config.dialect),
+            policy,
             origin,
             config.limits,
+            None if self.features is None else self.features.host,
         )
+        self.loop_delay = LoopDelay()
         self.dialect = config.dialect
         self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
@@ -82,7 +91,12 @@ class Core:
         self.service.set_policy(policy)
 
     async def start(self) -> None:
-        """Bind the port and begin to serve; raises OSError when it is in use."""
+        """Load the features, bind the port and begin to serve.
+
+        Raises OSError when the port is in use, FeatureError for features that cannot be loaded, and StoreDataError.
+        """
+        if self.features is not None:
+            await self.features.start(self.service)
         host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
         place = f"{host}:{self._config.listen_port}"
         try:
@@ -95,18 +109,27 @@ class Core:
 
     async def run(self) -> None:
         """Keep time for the tunnels until cancelled, then give up the port and end what is left."""
-        clock = asyncio.get_running_loop().time
         try:
-            while True:
-                await asyncio.sleep(TICK_SECONDS)
-                for tunnel in list(self.service.tunnels.values()):
-                    tunnel.tick(clock())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._tick(), name="core-ticks")
+                tasks.create_task(self.loop_delay.run(), name="loop-delay")
+                if self.features is not None:
+                    tasks.create_task(self.features.run(), name="features")
         finally:
             await self.stop()
 
     async def stop(self) -> None:
         """Give up the port and end what is left; harmless when done twice."""
         await self._server.stop(None)
+        if self.features is not None:
+            await self.features.stop()
+
+    async def _tick(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            for tunnel in list(self.service.tunnels.values()):
+                tunnel.tick(clock())
 
     async def drain(self) -> None:
         """Take no new sessions, wait for the others to end, and end the rest at the deadline."""

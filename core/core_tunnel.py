@@ -5,11 +5,14 @@ loses its tunnel, and only that.
 """
 
 import asyncio
+import time
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import structlog
 
+from core.features.host import FeatureHost
+from core.features.session import Peer
 from core.origin import Origin, OriginError
 from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2
@@ -69,6 +72,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         places: Places,
         counters: Counters,
         limits: CoreLimits,
+        features: FeatureHost | None = None,
     ) -> None:
         super().__init__(
             tunnel_pb2.AttachResponse,
@@ -85,6 +89,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self._recheck = policy.serverbound
         self._origin = origin
         self._watch = watch
+        self._features = features
         self._places = places
         self._placed: set[int] = set()  # slots that hold a place: a link, or one on its way
         self._limits = limits
@@ -152,7 +157,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         if len(message.session_id) != 16:
             raise TunnelFault(f"session id of {len(message.session_id)} bytes where 16 belong")
         client = _read_address(message.client_address, message.client_port, "client")
-        _read_address(message.listen_address, message.listen_port, "listener")
+        listener = _read_address(message.listen_address, message.listen_port, "listener")
         self._last_slot = message.slot
         session = Session(
             self,
@@ -166,7 +171,23 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         )
         self.add_session(session)
         _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=str(client))
-        if self.is_draining:
+        if self._features is not None:
+            peer = Peer(
+                session_id=message.session_id,
+                address=client,
+                port=message.client_port,
+                listen_address=listener,
+                listen_port=message.listen_port,
+                edge=self.edge_name,
+                region=self.region,
+                since=time.time(),
+            )
+            inspector = self._features.open(session, peer, self._watcher)
+            session.inspect(inspector, self._features.preface(inspector.session))
+            self._features.opened(inspector.session)
+        if session.reason:
+            pass  # a feature would not have it
+        elif self.is_draining:
             session.end(Reason.CORE_DRAINING)
         elif not self._places.take():
             session.end(Reason.SESSION_LIMIT)

@@ -13,6 +13,7 @@ import structlog
 
 from core.ban_road import BanRoad
 from core.core_tunnel import CoreLimits, CoreTunnel, Places
+from core.features.host import FeatureHost
 from core.origin import Origin
 from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
@@ -51,6 +52,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         policy: EdgePolicy,
         origin: Origin,
         limits: CoreLimits,
+        features: FeatureHost | None = None,
     ) -> None:
         self.counters: dict[str, Counters] = {}  # by edge name, so that they outlive an attachment
         self.tunnels: dict[bytes, CoreTunnel] = {}
@@ -68,6 +70,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self._watch = OriginWatch(time.monotonic)
         self._places = Places(limits.max_sessions)
         self._limits = limits
+        self._features = features
         self._bans = BanRoad(time.monotonic)
 
     def set_policy(self, policy: EdgePolicy) -> None:
@@ -145,7 +148,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
 
     async def _serve(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
         counters = self._counters_of(hello.edge_name)
-        tunnel = CoreTunnel(hello, self.policy, self._origin, self._watch, self._places, counters, self._limits)
+        tunnel = CoreTunnel(
+            hello, self.policy, self._origin, self._watch, self._places, counters, self._limits, self._features
+        )
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(welcome=self._welcome), sequenced=False)
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message), sequenced=False)

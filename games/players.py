@@ -20,6 +20,8 @@ class Step(Enum):
     NOTHING = "nothing"
     LOGIN = "login"
     """The client wants to log in: account and hardware address are known, and not proven."""
+    OUT_OF_TURN = "out_of_turn"
+    """A login while another is unanswered: the server's answer could be taken for the wrong one's."""
     LOGIN_REFUSED = "login_refused"
     LOGGED_IN = "logged_in"
     """The game server has accepted the account."""
@@ -47,18 +49,22 @@ class Player:
     world_id: int = 0
     x: int = 0
     y: int = 0
+    main_id: int = 0
+    """Another number that the game knows the character by; in PKO the character's own while it is on a ship."""
+    is_logging_in: bool = False
+    """A login is on its way to the server."""
 
     def forget_character(self) -> None:
         """The character is out of the game."""
         self.character = b""
         self.is_in_game = False
         self.map_name = b""
-        self.world_id = self.x = self.y = 0
+        self.world_id = self.main_id = self.x = self.y = 0
 
     def forget_all(self) -> None:
         """Nobody is logged in."""
         self.account = self.hardware_address = b""
-        self.is_logged_in = False
+        self.is_logging_in = self.is_logged_in = False
         self.characters = ()
         self.forget_character()
 

@@ -3,11 +3,15 @@
 import os
 import resource
 from collections.abc import Mapping
+from pathlib import Path
 
 import structlog
 
 from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
+from core.feature_service import FeatureConfig
+from core.features.errors import FeatureError
+from core.store.protocol import StoreDataError
 from edge.access_lists import ListError
 from edge.admission import Limits
 from edge.door import ROOM_BESIDE_SESSIONS
@@ -98,6 +102,7 @@ def make_core(settings: Settings, listen: Address) -> Core:
         connect_timeout_seconds=ours.connect_timeout_seconds,
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
+        features=_feature_config(settings),
     )
     return Core(config, pack)
 
@@ -106,8 +111,25 @@ async def start_core(core: Core, listen: Address) -> None:
     """Have the core listen; raises StartError when the port cannot be had."""
     try:
         await core.start()
+    except (FeatureError, StoreDataError) as error:
+        raise StartError(str(error)) from error
     except OSError as error:
         raise cannot_listen(listen, error, "core.listen") from error
+
+
+def _feature_config(settings: Settings) -> FeatureConfig | None:
+    """Return what features need; None where there is no folder to load them from."""
+    ours = settings.features
+    if not ours.folder:
+        return None
+    return FeatureConfig(
+        folder=Path(ours.folder),
+        store_url=settings.store.url,
+        store_prefix=settings.store.prefix,
+        charset=settings.game.charset,
+        budget_seconds=ours.call_budget_milliseconds / 1000,
+        limit_seconds=ours.call_limit_milliseconds / 1000,
+    )
 
 
 def _make_admission(ours: EdgeSettings, max_connections: int) -> AdmissionConfig:

@@ -6,6 +6,7 @@ second one exits at once. Imported only by the commands that serve: it loads gRP
 
 import asyncio
 import os
+import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import structlog
 
 from core.core import Core
+from core.store.address import MEMORY
 from edge.edge import Edge
 from fleet.address import Address
 from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
@@ -37,6 +39,7 @@ class Service:
     ready: Callable[[], Awaitable[str]]
     drain: Callable[[], Awaitable[None]]
     log_stats: Callable[[], None]
+    reload: Callable[[], None] | None = None  # for SIGHUP, which otherwise counts as a first SIGTERM
 
 
 def serve_edge(settings: Settings) -> int:
@@ -50,6 +53,7 @@ def serve_core(settings: Settings) -> int:
     """Run a core until it is told to stop; return the exit status. Raises StartError."""
     if settings.core.workers > 1:
         override_policy(compile_game(settings), settings.game.rules_file)  # once here, not by each worker
+        _warn_of_separate_stores(settings)
         return supervise("core", settings, settings.core.listen, settings.core.workers)
     return _run_alone(settings, _core_service)
 
@@ -65,6 +69,11 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
 
     make = _edge_service if relay == "edge" else _core_service
     return _run_alone(settings, make, say_ready=_tell_supervisor)
+
+
+def _warn_of_separate_stores(settings: Settings) -> None:
+    if settings.features.folder and settings.store.url == MEMORY:
+        _log.warning("store_not_shared", workers=settings.core.workers, why="each remembers by itself; set store.url")
 
 
 def _tell_supervisor(text: str) -> None:
@@ -106,7 +115,7 @@ async def _core_service(settings: Settings) -> Service:
         game = _game(settings.game.name, core.dialect)
         return f"tidegate core: ready, edges at {listen}, origin {settings.core.origin}, game {game}"
 
-    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core))
+    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core), _reload_of(core))
 
 
 async def _up_service(settings: Settings) -> Service:
@@ -132,7 +141,7 @@ async def _up_service(settings: Settings) -> Service:
         _log_edge_stats(edge)
         _log_core_stats(core)
 
-    return Service((edge.run, core.run, rules.run), ready, drain, log_stats)
+    return Service((edge.run, core.run, rules.run), ready, drain, log_stats, _reload_of(core))
 
 
 async def _serve(
@@ -144,6 +153,8 @@ async def _serve(
 ) -> int:
     """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
     service = await make(settings)
+    if service.reload is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
     running = [asyncio.ensure_future(run()) for run in service.runs]
     told = asyncio.ensure_future(stopping.wait())
     side = [
@@ -178,6 +189,11 @@ async def _log_stats_regularly(service: Service, interval_seconds: float) -> Non
         service.log_stats()
 
 
+def _reload_of(core: Core) -> Callable[[], None] | None:
+    """Return what loads a core's features anew, where it has any."""
+    return None if core.features is None else core.features.reload.reload_soon
+
+
 def _log_edge_stats(edge: Edge) -> None:
     _log.info("edge_stats", sessions=edge.running_sessions, **edge.counters.as_fields())
 
@@ -186,6 +202,9 @@ def _log_core_stats(core: Core) -> None:
     sessions = {tunnel.edge_name: tunnel.running_sessions for tunnel in core.service.tunnels.values()}
     for name, counters in core.service.counters.items():
         _log.info("core_stats", edge=name, sessions=sessions.get(name, 0), **counters.as_fields())
+    _log.info("loop_stats", **core.loop_delay.take())
+    if core.features is not None:
+        core.features.log_stats()
 
 
 def _first_leaf(group: BaseExceptionGroup[OSError]) -> str:

@@ -10,8 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+from core.store.address import mask
 from tidegate.errors import Mistake, SettingsError
-from tidegate.settings_models import SECTIONS, CoreSettings, EdgeSettings, GameSettings, LogSettings
+from tidegate.settings_models import (
+    SECTIONS,
+    CoreSettings,
+    EdgeSettings,
+    FeatureSettings,
+    GameSettings,
+    LogSettings,
+    StoreSettings,
+)
 from tidegate.settings_rules import WrongValueError, check_game, check_value
 from tidegate.settings_sources import FRAMING, Given, read_environment, read_file, read_flags
 from tidegate.settings_toml import write_toml
@@ -26,12 +35,20 @@ class Settings:
     game: GameSettings
     edge: EdgeSettings
     core: CoreSettings
+    features: FeatureSettings
+    store: StoreSettings
     log: LogSettings
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
-    def as_toml(self) -> str:
-        """Return the effective settings as a TOML text that loads back equal, each with its origin."""
-        return write_toml({name: dict(getattr(self, name)) for name in _NAMES}, self.origins)
+    def as_toml(self, *, shows_secrets: bool = False) -> str:
+        """Return the effective settings as a TOML text that loads back equal, each with its origin.
+
+        A password stands in it only if it ``shows_secrets``.
+        """
+        sections = {name: dict(getattr(self, name)) for name in _NAMES}
+        if not shows_secrets:
+            sections["store"]["url"] = mask(self.store.url)
+        return write_toml(sections, self.origins)
 
 
 def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str, object]) -> Settings:
@@ -52,6 +69,8 @@ def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str,
         game=game,
         edge=EdgeSettings(**_gather(values, "edge")),
         core=CoreSettings(**_gather(values, "core")),
+        features=FeatureSettings(**_gather(values, "features")),
+        store=StoreSettings(**_gather(values, "store")),
         log=LogSettings(**_gather(values, "log")),
         origins={".".join(key): each.origin for key, (each, _) in values.items()},
     )

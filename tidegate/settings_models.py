@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from core.store.address import MEMORY, check_url
+from core.store.names import DEFAULT_PREFIX, check_prefix
 from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
 from tunnel.options import MAX_NAME_BYTES
@@ -31,6 +33,14 @@ UNITS = {
     "accepts_burst": "connections",
 }
 """Units of the numbers whose names do not end with one."""
+
+
+TEXT_RULES = {
+    "charset": "the name of a charset",
+    "url": "the address of a store",
+    "prefix": "a text with a hash tag",
+}
+"""What belongs into the texts that have a rule of their own."""
 
 
 def _read_address(value: object) -> Address:
@@ -65,6 +75,18 @@ def _read_prefixes(value: object) -> PrefixTexts:
     return PrefixTexts(value)
 
 
+def _read_charset(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not the name of a charset: write one such as latin-1, gbk or cp1251")
+    try:
+        is_text = b"A".decode(value) == "A" and "A".encode(value) == b"A"
+    except (LookupError, UnicodeError, ValueError):
+        is_text = False
+    if not is_text:
+        raise ValueError(f"{value[:40]!r} is no charset in which A is A: write one such as latin-1, gbk or cp1251")
+    return value
+
+
 def _host_name() -> str:
     """The machine's name as a legal name for a relay, which is what people call it by default."""
     return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:MAX_NAME_BYTES] or "unnamed"
@@ -75,6 +97,23 @@ NAME_RULE = f"1 to {MAX_NAME_BYTES} letters, digits, dots, dashes or underscores
 ListenAddress = Annotated[Address, BeforeValidator(_read_address)]
 TargetAddress = Annotated[Address, BeforeValidator(_read_target)]
 Name = Annotated[str, Field(pattern=rf"^[A-Za-z0-9._-]{{1,{MAX_NAME_BYTES}}}$")]
+
+
+def _read_store_url(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("the address of a store is a text: write memory: or redis://HOST:PORT/DB")
+    return check_url(value)
+
+
+def _read_store_prefix(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no prefix for keys: write one such as {DEFAULT_PREFIX}")
+    return check_prefix(value)
+
+
+StoreUrl = Annotated[str, BeforeValidator(_read_store_url)]
+StorePrefix = Annotated[str, BeforeValidator(_read_store_prefix)]
+Charset = Annotated[str, BeforeValidator(_read_charset)]
 Prefixes = Annotated[PrefixTexts, BeforeValidator(_read_prefixes)]
 WindowBytes = Annotated[
     int,
@@ -143,6 +182,10 @@ class GameSettings(Section):
     dialect: str = Field("", description="Wire variant of the game; empty means the pack's first.")
     rules_file: str = Field(
         "", description="What the operator changes of the game's rules (docs/policy.md); read again when it changes."
+    )
+    charset: Charset = Field(
+        "latin-1",
+        description="How features read and write names and texts, such as gbk or cp1251; on the wire they stay bytes.",
     )
     framing: Mapping[str, object] = Field(
         default_factory=dict,
@@ -259,6 +302,38 @@ class CoreSettings(Section):
     close_linger_seconds: CloseLingerSeconds = 5.0
 
 
+class FeatureSettings(Section):
+    """What operators add to the game; used by the core (docs/features.md)."""
+
+    folder: str = Field("", description="Where features and their features.toml are; empty loads none.")
+    call_budget_milliseconds: float = Field(
+        5.0,
+        ge=0.1,
+        le=1000,
+        allow_inf_nan=False,
+        description="A feature's call that takes longer is named in the log: all players wait for it.",
+    )
+    call_limit_milliseconds: float = Field(
+        100.0,
+        ge=10,
+        le=10_000,
+        allow_inf_nan=False,
+        description="A feature's call that takes longer is stopped; after three in a minute the feature is taken out.",
+    )
+
+
+class StoreSettings(Section):
+    """What cores remember and share (docs/store.md); used by a core with features."""
+
+    url: StoreUrl = Field(
+        MEMORY,
+        description="`memory:` for one core alone, or a Redis: `redis://HOST:PORT/DB`; a password in it is not shown.",
+    )
+    prefix: StorePrefix = Field(
+        DEFAULT_PREFIX, description="What all keys begin with; its hash tag keeps them together on a Cluster."
+    )
+
+
 class LogSettings(Section):
     """What a process says on standard error."""
 
@@ -280,6 +355,8 @@ SECTIONS: dict[str, type[Section]] = {
     "game": GameSettings,
     "edge": EdgeSettings,
     "core": CoreSettings,
+    "features": FeatureSettings,
+    "store": StoreSettings,
     "log": LogSettings,
 }
 """The sections in the order they are shown."""

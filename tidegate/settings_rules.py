@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from fleet.address import Address
 from games.registry import load_pack, pack_names
-from tidegate.settings_models import NAME_RULE, SECTIONS, UNITS, PrefixTexts
+from tidegate.settings_models import NAME_RULE, SECTIONS, TEXT_RULES, UNITS, PrefixTexts
 from tidegate.settings_sources import FRAMING, parse_scalar
 from wire.errors import MisuseError
 
@@ -92,7 +92,9 @@ def rule_of(section: str, name: str) -> str:
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     if field.annotation is str:
-        return NAME_RULE if field.metadata else "a text"
+        if not field.metadata:
+            return "a text"
+        return TEXT_RULES.get(name, NAME_RULE)
     kind = "a whole number" if field.annotation is int else "a number"
     low, high = _bounds(field)
     return f"{kind} from {low:g} to {high:.0f} ({unit_of(name)})"

@@ -66,7 +66,9 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
     ):
         file.write(with_listen(settings, relay, Address(listen.host, reserved.getsockname()[1])))
         file.flush()
-        return run_until_signal(lambda stopping: _Supervisor(relay, file.name, count, shared).run(stopping))
+        has_features = relay == "core" and bool(settings.features.folder)
+        supervisor = _Supervisor(relay, file.name, count, shared, passes_hangup=has_features)
+        return run_until_signal(supervisor.run)
 
 
 def reserve(listen: Address, key: str) -> socket.socket:
@@ -85,8 +87,8 @@ def reserve(listen: Address, key: str) -> socket.socket:
 def with_listen(settings: Settings, relay: str, listen: Address) -> str:
     """Return the settings as TOML with the real port in them."""
     if relay == "edge":
-        return replace(settings, edge=settings.edge.model_copy(update={"listen": listen})).as_toml()
-    return replace(settings, core=settings.core.model_copy(update={"listen": listen})).as_toml()
+        return replace(settings, edge=settings.edge.model_copy(update={"listen": listen})).as_toml(shows_secrets=True)
+    return replace(settings, core=settings.core.model_copy(update={"listen": listen})).as_toml(shows_secrets=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,11 @@ def _share_counts(relay: str, settings: Settings) -> Iterator[_Shared | None]:
 
 
 class _Supervisor:
-    def __init__(self, relay: str, settings_file: str, count: int, shared: _Shared | None) -> None:
+    def __init__(
+        self, relay: str, settings_file: str, count: int, shared: _Shared | None, *, passes_hangup: bool
+    ) -> None:
         self._relay = relay
+        self._passes_hangup = passes_hangup  # workers load features anew on SIGHUP, and do not drain
         self._shared = shared
         self._settings_file = settings_file
         self._workers = [_Worker(number) for number in range(1, count + 1)]
@@ -121,6 +126,8 @@ class _Supervisor:
 
     async def run(self, stopping: asyncio.Event) -> int:
         """Keep the workers running until the signal, then wait for them to drain."""
+        if self._passes_hangup:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._pass_hangup)
         keeping = [asyncio.create_task(self._keep(worker), name=f"worker-{worker.number}") for worker in self._workers]
         told = asyncio.create_task(stopping.wait(), name="signal")
         try:
@@ -134,6 +141,11 @@ class _Supervisor:
             told.cancel()
             for worker in self._workers:
                 worker.send_signal(signal.SIGKILL)
+
+    def _pass_hangup(self) -> None:
+        for worker in self._workers:
+            if worker.ready_line:  # before that it does not listen for it yet, and reads everything anew anyway
+                worker.send_signal(signal.SIGHUP)
 
     async def _keep(self, worker: _Worker) -> int:
         """Run one worker again and again; return its exit status when it is to stop or cannot start."""

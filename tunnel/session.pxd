@@ -20,6 +20,8 @@ cdef class Session:
     cdef Scanner _rechecker
     cdef Guard _guard
     cdef Watcher _watcher
+    cdef object _inspector
+    cdef Py_ssize_t _withheld
     cdef SendCredit _send
     cdef ReceiveCredit _receive
     cdef object _link
@@ -52,6 +54,9 @@ cdef class Session:
 
     @cython.locals(buffer=ChunkBuffer)
     cdef _to_tunnel(self, bytes span)
+    cdef _to_link(self, bytes frames)
+    cdef bint _is_over(self) except -1
+    cdef bint _is_holding(self) except -1
     cdef _take(self, Py_ssize_t size)
 
     @cython.locals(counters=Counters)

@@ -12,6 +12,7 @@ How a session ends, seen from either end::
     Close sent and received ──▶ the slot is free
 """
 
+from tunnel.inspector import Inspector
 from tunnel.link import Link
 from tunnel.owner import SessionOwner
 from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, EVENT, check_chunks, read_length, read_slot
@@ -19,10 +20,13 @@ from wire.credits import ReceiveCredit, SendCredit
 from wire.errors import TunnelFault
 from wire.guard import Guard, Refusal
 from wire.layout import FrameLayout
-from wire.reasons import Reason
+from wire.reasons import TOLD_BEFORE, Reason
 from wire.scanner import Scanner
 from wire.tables import Tables
 from wire.watcher import Watcher
+
+MAX_INJECTED_BYTES = 64 * 1024
+"""What may wait, beside the player's or the server's own bytes, for a reader that is slow."""
 
 
 class Session:
@@ -30,7 +34,7 @@ class Session:
 
     ``recheck`` has what comes out of the tunnel scanned again with that layout: the core's distrust of an edge.
     ``guard`` holds what comes from the link against the game's rules (edge); ``watcher`` finds in it what changes
-    them (core). Either may be missing: games without rules have neither.
+    them (core). Either may be missing: games without rules have neither. An inspector (core) is shown every span.
     """
 
     __slots__ = (
@@ -43,6 +47,7 @@ class Session:
         "_end_sent",
         "_ended_first",
         "_guard",
+        "_inspector",
         "_is_edge",
         "_is_split",
         "_link",
@@ -56,6 +61,7 @@ class Session:
         "_unsent",
         "_untaken",
         "_watcher",
+        "_withheld",
         "_writable",
         "reason",
         "session_id",
@@ -86,6 +92,8 @@ class Session:
         self._rechecker = None if recheck is None else Scanner(recheck)
         self._guard = guard
         self._watcher = watcher
+        self._inspector: Inspector | None = None
+        self._withheld = 0  # of the window, held by the inspector
         self._send = SendCredit(send_window_bytes)
         self._receive = ReceiveCredit(receive_window_bytes)
         self._link: Link | None = None
@@ -143,6 +151,11 @@ class Session:
         faults = (self._scanner.fault, self._rechecker.fault if self._rechecker else None)
         return next((str(fault) for fault in faults if fault is not None), "")
 
+    def inspect(self, inspector: Inspector, preface: bytes) -> None:
+        """Show an inspector every span from now on; ``preface`` is what the link gets before anything else."""
+        self._inspector = inspector
+        self._unsent += preface
+
     def connect(self, link: Link) -> None:
         """Give the session its open link; what the tunnel brought meanwhile goes out first."""
         if self._unsent:
@@ -153,7 +166,7 @@ class Session:
             return
         self._link = link
         self.link_writable(writable=self._writable)
-        if self._end_received:
+        if self._end_received and not self._is_holding():
             link.send_end()
         if self._buffer.is_congested():
             link.pause()
@@ -181,8 +194,17 @@ class Session:
                 span = self._checked(guard, span)
             elif self._watcher is not None:
                 self._tell_events(self._watcher, span)
+            inspector = self._inspector
+            if inspector is not None:
+                span = inspector.clientbound(span)
+                if self._is_over():  # a feature ended it meanwhile, and nothing may follow the close
+                    self._counters.bytes_discarded += len(span)
+                    return
             if span:
                 self._to_tunnel(span)
+            if inspector is not None and inspector.closing:
+                self.end(inspector.closing)
+                return
         if guard is not None and guard.closing:
             self.end(guard.closing)
         elif scanner.fault is not None:
@@ -227,6 +249,15 @@ class Session:
             before = rechecker.frames
             data = rechecker.feed(data)
             self._count(rechecker.frames - before, len(data), not self._is_edge)
+        inspector = self._inspector
+        if inspector is not None and data:
+            data = inspector.serverbound(data)
+            if self._is_over():
+                self._counters.bytes_discarded += len(data)
+                return
+            if inspector.is_holding:
+                self._withheld += size
+                size = 0
         link = self._link
         if link is None:
             self._unsent += data
@@ -238,7 +269,9 @@ class Session:
                 self._take(size)
             else:
                 self._untaken += size
-        if rechecker is not None and rechecker.fault is not None:
+        if inspector is not None and inspector.closing:
+            self.end(inspector.closing)
+        elif rechecker is not None and rechecker.fault is not None:
             self.end(Reason.EDGE_FRAME_LENGTH)
 
     def tunnel_event(self, event: bytes) -> None:
@@ -257,7 +290,7 @@ class Session:
             return
         if not self._link_ended:
             self._ended_first = self._owner.side.other_closed
-        if self._link is not None:
+        if self._link is not None and not self._is_holding():
             self._link.send_end()
         self._end_or_wait()
 
@@ -284,6 +317,50 @@ class Session:
     def tunnel_relieved(self) -> None:
         """The tunnel has room again."""
         self._resume_link()
+
+    # What an inspector tells (`tunnel.inspector.Line`).
+
+    def has_room(self, *, serverbound: bool) -> bool:
+        """Whether frames can be put between the others that way."""
+        if self.reason:
+            return False
+        if serverbound:
+            return self._writable if self._link is not None else len(self._unsent) < MAX_INJECTED_BYTES
+        return not self._link_ended and len(self._pending) < MAX_INJECTED_BYTES
+
+    def inject(self, frames: bytes, *, serverbound: bool) -> None:
+        """Send whole frames between the others; only when it `has_room`."""
+        self._count(1, len(frames), serverbound)
+        if serverbound:
+            self._to_link(frames)
+            return
+        if self._watcher is not None:
+            self._tell_events(self._watcher, frames)
+        self._to_tunnel(frames)
+
+    def release(self, frames: bytes) -> None:
+        """Send what was held for the link, and what the other end said meanwhile."""
+        withheld, self._withheld = self._withheld, 0
+        if self.reason:
+            return
+        if frames:
+            self._to_link(frames)
+        if self._link is not None and self._writable:
+            self._take(withheld)
+        else:
+            self._untaken += withheld
+        inspector = self._inspector
+        if inspector is not None and inspector.closing:
+            self.end(inspector.closing)
+        elif self._end_received and self._link is not None and not self._is_holding():
+            self._link.send_end()
+
+    def _is_over(self) -> bool:
+        return bool(self.reason)
+
+    def _is_holding(self) -> bool:
+        """Whether the inspector keeps something back that has to go out before the end."""
+        return self._inspector is not None and self._inspector.is_holding
 
     # The rules.
 
@@ -342,13 +419,15 @@ class Session:
         if self.reason:
             return
         self.reason = reason
+        if self._inspector is not None:
+            self._counters.bytes_discarded += self._inspector.ended(reason)
         self._owner.session_ended(self, reason)
         link, self._link = self._link, None
         if link is not None:
             notice = self._owner.closing_notice(reason)
             if notice:
                 link.send(notice)
-            link.close(linger=bool(notice))
+            link.close(linger=bool(notice) or reason in TOLD_BEFORE)
 
     def _end_or_wait(self) -> None:
         if self._end_sent and self._end_received:
@@ -364,6 +443,13 @@ class Session:
                 self._owner.slot_freed(self)
 
     # Bytes.
+
+    def _to_link(self, frames: bytes) -> None:
+        """Send whole frames to the link, or keep them until it is open."""
+        if self._link is None:
+            self._unsent += frames
+        else:
+            self._link.send(frames)
 
     def _to_tunnel(self, span: bytes) -> None:
         """Send a span as far as the credit goes, and stop reading until the rest has gone too."""

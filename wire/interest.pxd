@@ -15,7 +15,9 @@ cdef class Interest:
 
     @cython.locals(size=Py_ssize_t, header=Py_ssize_t, length=Py_ssize_t, opcode=cython.longlong, flags=bytes,
                    is_wanted=bint)
-    cpdef Py_ssize_t find(self, bytes span, Scanner scanner, Py_ssize_t position) except -2
+    cpdef Py_ssize_t find(self, bytes span, Scanner scanner, Py_ssize_t position, long long own=*,
+                          long long also_own=*) except -2
 
-    @cython.locals(position=Py_ssize_t)
-    cdef bint _selected(self, long long opcode, bytes span, Py_ssize_t start, Py_ssize_t end) except -1
+    @cython.locals(position=Py_ssize_t, value=cython.longlong)
+    cdef bint _selected(self, long long opcode, bytes span, Py_ssize_t start, Py_ssize_t end, long long own,
+                        long long also_own) except -1

@@ -13,11 +13,14 @@ from wire.watcher import read_number
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Tells frames of one opcode apart: an unsigned big-endian field of the body, and the values that are wanted."""
+    """Tells frames of one opcode apart: an unsigned big-endian field of the body, and the values that are wanted.
+
+    Without ``values`` those frames are wanted that are about the player: the field is a number of the player's own.
+    """
 
     offset_bytes: int
     width_bytes: int
-    values: frozenset[int]
+    values: frozenset[int] | None
 
 
 class Interest:
@@ -46,8 +49,11 @@ class Interest:
     def __bool__(self) -> bool:
         return bool(self._wanted)
 
-    def find(self, span: bytes, scanner: Scanner, position: int) -> int:
-        """Return where the first wanted frame begins in a span of whole frames, from ``position`` on; -1 for none."""
+    def find(self, span: bytes, scanner: Scanner, position: int, own: int = 0, also_own: int = 0) -> int:
+        """Return where the first wanted frame begins in a span of whole frames, from ``position`` on; -1 for none.
+
+        ``own`` and ``also_own`` are the player's numbers.
+        """
         size = len(span)
         header = self._offset + self._width
         flags = self._flags
@@ -56,16 +62,17 @@ class Interest:
             if length >= header:
                 opcode = read_number(span, position + self._offset, self._width, self._little)
                 is_wanted = flags[opcode] != 0 if flags else opcode in self._wanted
-                if is_wanted and self._selected(opcode, span, position + self._body, position + length):
+                if is_wanted and self._selected(opcode, span, position + self._body, position + length, own, also_own):
                     return position
             position += length
         return -1
 
-    def _selected(self, opcode: int, span: bytes, start: int, end: int) -> bool:
+    def _selected(self, opcode: int, span: bytes, start: int, end: int, own: int, also_own: int) -> bool:
         selector = self._selectors.get(opcode)
         if selector is None:
             return True
         position = start + selector.offset_bytes
         if position + selector.width_bytes > end:
             return True  # too short for what it says it is: whoever decodes it says so
-        return read_number(span, position, selector.width_bytes, False) in selector.values  # noqa: FBT003
+        value = read_number(span, position, selector.width_bytes, False)  # noqa: FBT003
+        return value in (own, also_own) if selector.values is None else value in selector.values

@@ -38,8 +38,11 @@ class Numbering:
         self._gap = 0  # what is added to the client's numbers
         self._next = 0  # the number the game server expects
 
-    def take(self) -> int:
-        """Return the number of a frame that is put in here."""
+    def take(self, opcode: int = -1) -> int:
+        """Return the number of a frame that is put in here; at an opcode that resets it is 0, as from a client."""
+        if opcode in self._resets:
+            self._gap = (self._gap - self._next) & 0xFFFFFFFF
+            self._next = 0
         value = self._next
         self._next = (value + 1) & 0xFFFFFFFF
         self._gap = (self._gap + 1) & 0xFFFFFFFF

@@ -50,6 +50,8 @@ class Reason(StrEnum):
     NO_CORE = "no_core"
     TUNNEL_LOST = "tunnel_lost"
     SESSION_LIMIT = "session_limit"
+    FEATURE_CLOSED = "feature_closed"
+    FEATURE_REFUSED = "feature_refused"
     HALF_CLOSE_TIMEOUT = "half_close_timeout"
 
 
@@ -94,11 +96,16 @@ _SENTENCES = {
     Reason.NO_CORE: "The game cannot be reached at the moment. Please try again in a minute.",
     Reason.TUNNEL_LOST: "The way to the game server broke. Please connect again.",
     Reason.SESSION_LIMIT: "The entry point is full. Please try again in a minute.",
+    Reason.FEATURE_CLOSED: "A feature of the relay ended the session, and told the player why.",
+    Reason.FEATURE_REFUSED: "A feature of the relay refused the login, and told the player why.",
     Reason.HALF_CLOSE_TIMEOUT: "One side had closed and the other said nothing more.",
 }
 
 MAX_REASON_BYTES = 64
 """Bound on a reason code that comes through the tunnel."""
+
+TOLD_BEFORE = frozenset({Reason.FEATURE_CLOSED, Reason.FEATURE_REFUSED})
+"""The player was told, by a frame of the game that went before: there are last words to deliver."""
 
 # Causes that the player did not choose and can read about: these get the game's notice where it has one.
 _TOLD = frozenset(Reason) - {
@@ -106,6 +113,7 @@ _TOLD = frozenset(Reason) - {
     Reason.CLIENT_LOST,
     Reason.CLIENT_PROXY_HEADER,
     Reason.ORIGIN_CLOSED,
+    *TOLD_BEFORE,
 }
 
 

@@ -18,13 +18,17 @@ from games.players import Follows, Player, Step
 
 
 def _login(player: Player, packet: Login | LoginWithAddress | LoginHashed) -> Step:
+    if player.is_logging_in:
+        return Step.OUT_OF_TURN
     player.forget_all()
     player.account = packet.account
     player.hardware_address = packet.mac
+    player.is_logging_in = True
     return Step.LOGIN
 
 
 def _accepted(player: Player, packet: LoginAccepted) -> Step:
+    player.is_logging_in = False
     player.is_logged_in = True
     player.characters = _names(packet.characters)
     return Step.LOGGED_IN
@@ -59,6 +63,7 @@ def _entered(player: Player, packet: EnterMap) -> Step:
     player.is_in_game = True
     player.map_name = packet.map_name
     player.world_id = packet.world_id
+    player.main_id = packet.comm_id
     player.x = packet.x
     player.y = packet.y
     return step

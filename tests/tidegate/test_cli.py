@@ -20,6 +20,7 @@ COMMANDS = [
     *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"]),
     *(["policy"], ["policy", "show"], ["policy", "check"]),
     *(["sim"], ["sim", "server"], ["sim", "bots"]),
+    *(["feature"], ["feature", "new"], ["feature", "list"], ["feature", "check"]),
 ]
 
 Stub = Callable[..., dict[str, object]]
@@ -82,7 +83,7 @@ def test_help_is_readable_at_80_columns(command: list[str]) -> None:
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
     assert "..." not in result.output.partition("Commands:")[2], "a summary is cut"
-    if command not in (["sim"], ["policy"]):
+    if command not in (["sim"], ["policy"], ["feature"]):
         assert "Examples:\n    tidegate" in result.output
 
 

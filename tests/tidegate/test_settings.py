@@ -126,7 +126,7 @@ def test_a_mistake_that_another_source_overrides_is_still_one(toml: Path) -> Non
         ("edge.proxy_header_seconds", 0, "0 is not a number from 0.5 to 60 (seconds)"),
         ("edge.listen.port", 1, "no such setting"),
         ("edge", 5, "is a section, not a setting"),
-        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, log"),
+        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, features, store, log"),
         ("", 5, "no such section or setting"),
         ("game.framing", 5, "5 is not a table"),
         ("game.framing.a.b", 5, "no such setting"),
@@ -271,12 +271,25 @@ def test_a_scalar_cannot_bring_other_keys() -> None:
 
 
 class TestAsToml:
+    def test_shows_no_password_unless_it_is_for_ourselves(self) -> None:
+        settings = load_settings(None, {"TIDEGATE_STORE_URL": "redis://:sekrit@h/0"}, {})
+
+        assert "sekrit" not in settings.as_toml()
+        assert "redis://:***@h/0" in settings.as_toml()
+        assert "redis://:sekrit@h/0" in settings.as_toml(shows_secrets=True)
+
+    def test_a_wrong_address_of_a_store_does_not_repeat_its_password(self) -> None:
+        with pytest.raises(SettingsError, match="no address of a store") as caught:
+            load_settings(None, {"TIDEGATE_STORE_URL": "radis://:sekrit@h/0"}, {})
+
+        assert "sekrit" not in str(caught.value)
+
     def test_says_where_each_value_came_from(self, toml: Path) -> None:
         toml.write_text("[core]\nregion = 'x'\n")
 
         text = load_settings(toml, {"TIDEGATE_CORE_NAME": "n"}, {"core.origin": Flag("--origin", "h:1")}).as_toml()
 
-        core = text.partition("[core]")[2].partition("[log]")[0]
+        core = text.partition("[core]")[2].partition("[features]")[0]
         origins = {row.split(" ")[0]: row.split("  # ")[1] for row in core.split("\n") if row}
         assert origins.pop("region") == f"file {toml}:2"
         assert origins.pop("name") == "environment TIDEGATE_CORE_NAME"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import check_config, demo, policy, relay, sim, why
+from tidegate.commands import check_config, demo, feature, policy, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,6 +50,8 @@ def tidegate(
           what is set and where it came from, or every mistake
       tidegate policy show
           which packets pass, how often, and what happens to the others
+      tidegate feature new treasure
+          a feature of your own, with its test
       tidegate why 1f0c22 --log edge.log
           what was refused of a session, and why
     """
@@ -63,4 +65,5 @@ app.command("demo")(demo.demo)
 app.command("check-config")(check_config.check_config)
 app.command("why")(why.why)
 app.add_typer(policy.app, name="policy")
+app.add_typer(feature.app, name="feature")
 app.add_typer(sim.app, name="sim")

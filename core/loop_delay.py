@@ -1,0 +1,56 @@
+"""How late the event loop is: the one figure that shows whether anything holds up everybody's traffic.
+
+A call that is due every PERIOD_SECONDS sees how much later it came. The worst since the last look and the share of late
+ones stand in the core's statistics; a really late one is said at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+_log = structlog.get_logger("core")
+
+PERIOD_SECONDS = 0.05
+LATE_SECONDS = 0.02
+SAID_SECONDS = 0.25
+SAY_INTERVAL_SECONDS = 10.0
+
+
+class LoopDelay:
+    """`run` it beside the traffic; `take` returns what was seen since the last call."""
+
+    def __init__(self) -> None:
+        self.worst_seconds = 0.0
+        self._looks = 0
+        self._late = 0
+        self._said_at = -SAY_INTERVAL_SECONDS
+
+    async def run(self) -> None:
+        """Measure until cancelled."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + PERIOD_SECONDS
+        while True:
+            await asyncio.sleep(due - loop.time())
+            now = loop.time()
+            self.note(max(0.0, now - due), now)
+            due = now + PERIOD_SECONDS
+
+    def note(self, delay_seconds: float, now_seconds: float) -> None:
+        """Count one look."""
+        self._looks += 1
+        self._late += delay_seconds > LATE_SECONDS
+        self.worst_seconds = max(self.worst_seconds, delay_seconds)
+        if delay_seconds > SAID_SECONDS and now_seconds - self._said_at >= SAY_INTERVAL_SECONDS:
+            self._said_at = now_seconds
+            _log.warning("loop_late", by_ms=round(delay_seconds * 1000), why="something held up all traffic")
+
+    def take(self) -> dict[str, float]:
+        """Return the worst delay in milliseconds and the share of looks that were late, and begin anew."""
+        found = {
+            "loop_delay_worst_ms": round(self.worst_seconds * 1000, 1),
+            "loop_late_share": round(self._late / self._looks, 4) if self._looks else 0.0,
+        }
+        self.worst_seconds, self._looks, self._late = 0.0, 0, 0
+        return found

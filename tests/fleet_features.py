@@ -1,0 +1,263 @@
+"""Features over a fleet: two cores, two edges and a real Redis, as processes, with bots on both edges.
+
+``python -m tests.fleet_features bans``     a ban reaches players at both edges, and who comes back reads why
+``python -m tests.fleet_features presence`` a core is killed and started again: who is where is right again
+``python -m tests.fleet_features away``     Redis is stopped, emptied and started again: players notice nothing
+
+The tests run each briefly; ``--seconds`` is how long Redis is away.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.bans import BanBook
+from core.features.ports import BanKind
+from core.store.address import make_store
+from core.store.protocol import Store
+from fleet.address import Address
+from games.pko.sim.options import PlayerOptions
+from tests.live_features import ANY_PORT, LOOPBACK, CoreLog
+from tests.redis_server import RedisServer, redis_server
+from tidegate.demo.children import Child
+from tidegate.sim.bots import BotFleet, FleetOptions
+from tidegate.sim.fleet_result import FleetResult
+from tidegate.sim.server import SimServer
+
+FEATURES = """\
+[bans]
+[presence]
+[oneclient]
+per_account = 1
+[moderation]
+words = ["leecher"]
+[commands]
+"""
+
+PLAYER = PlayerOptions(account=b"bot", play_seconds=3600.0)
+"""Bots play until they are stopped."""
+
+
+@dataclass
+class Region:
+    """A core and its edge, and what the core logs."""
+
+    core: Child
+    edge: Child
+    log: CoreLog
+    tunnels: Address
+    players: Address
+
+
+@dataclass
+class Fleet:
+    """Everything that runs; ``store`` is a further process's view of what the cores share: this one's."""
+
+    redis: RedisServer
+    store: Store
+    bans: BanBook
+    origin: Address
+    folder: Path
+    regions: list[Region] = field(default_factory=list)
+
+    async def presence(self) -> int:
+        """Return how many players all cores together say are there."""
+        return sum(len(fields) for fields in (await self.store.owned("presence")).values())
+
+    async def start_core(self, name: str, listen: str, log: CoreLog) -> tuple[Child, Address]:
+        """Start a core with all features."""
+        core = Child(name, log.note)
+        flags = (
+            *("--listen", listen, "--game", "pko", "--origin", str(self.origin), "--log-format", "json"),
+            *("--set", f"core.name={name}", "--set", f"features.folder={self.folder}"),
+            *("--set", f"store.url={self.redis.url}", "--set", "log.stats_seconds=1"),
+        )
+        return core, await core.start("core", *flags)
+
+
+@asynccontextmanager
+async def running_fleet(regions: int = 2) -> AsyncIterator[Fleet]:
+    """Start it all, and end it all."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        (folder / "features.toml").write_text(FEATURES)
+        redis = stack.enter_context(redis_server())
+        server = SimServer(Address(LOOPBACK, 0))
+        origin = await server.start()
+        stack.push_async_callback(server.stop)
+        store = make_store(redis.url)
+        await store.start()
+        stack.push_async_callback(store.close)
+        running = asyncio.create_task(store.run())
+        stack.callback(running.cancel)
+        fleet = Fleet(redis, store, BanBook(store), origin, folder)
+        for number in range(regions):
+            log = CoreLog()
+            core, tunnels = await fleet.start_core(f"core-{number}", ANY_PORT, log)
+            stack.push_async_callback(core.stop)
+            edge = Child(f"edge-{number}")
+            flags = ("--listen", ANY_PORT, "--core", str(tunnels), "--log-format", "json")
+            players = await edge.start("edge", *flags, "--set", f"edge.region=region-{number}")
+            stack.push_async_callback(edge.stop)
+            fleet.regions.append(Region(core, edge, log, tunnels, players))
+        yield fleet
+
+
+class Bots:
+    """Bots that play at one edge until they are stopped; numbers tell their accounts apart."""
+
+    def __init__(self, players: Address, bots: int, first_number: int) -> None:
+        options = FleetOptions(bots=bots, first_number=first_number, player=PLAYER)
+        self._fleet = BotFleet([players], options)
+        self._playing = asyncio.create_task(self._fleet.run())
+
+    async def stop(self) -> FleetResult:
+        """Have them log out, and return what they noticed."""
+        self._fleet.stop()
+        return await self._playing
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> float:
+    """Wait until something holds; returns after how many seconds, and fails after too many."""
+    begin = time.monotonic()
+    while not await holds():
+        if time.monotonic() - begin > seconds:
+            raise AssertionError(f"{what}: not after {seconds:g} s")
+        await asyncio.sleep(0.01)
+    return time.monotonic() - begin
+
+
+async def read_to_the_end(players: Address) -> bytes:
+    """Connect and return everything that comes until the connection is closed."""
+    reader, writer = await asyncio.open_connection(players.host, players.port)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+async def ban_at_two_edges(bots: int) -> dict[str, float]:
+    """Ban accounts and an address while bots play; returns after how many seconds it held at each edge."""
+    async with running_fleet() as fleet:
+        playing = [Bots(region.players, bots, 1 + 1000 * number) for number, region in enumerate(fleet.regions)]
+        await until(lambda: _has(fleet, 2 * bots), 20, "all bots are in the game")
+        took: dict[str, float] = {}
+        for number in range(2):
+            fleet.bans.add(BanKind.ACCOUNT, f"bot{1 + 1000 * number:05}", reason="cheating", by="root", seconds=60)
+        took["two accounts, a player at each edge gone"] = await until(
+            lambda: _has(fleet, 2 * bots - 2), 5, "the banned players are gone"
+        )
+        results = [await each.stop() for each in playing]
+        for result in results:
+            assert result.outcomes.get("ok") == bots - 1, result.outcomes
+        begin = time.monotonic()
+        fleet.bans.add(BanKind.ADDRESS, LOOPBACK, reason="flooding", by="root")
+        for number, region in enumerate(fleet.regions):
+            while b"flooding" not in await read_to_the_end(region.players):
+                assert time.monotonic() - begin < 5
+            took[f"an address, refused at edge {number} with the reason"] = time.monotonic() - begin
+        return took
+
+
+async def kill_a_core(bots: int) -> dict[str, float]:
+    """Kill a core and start it again; returns after how many seconds presence was right, both times."""
+    async with running_fleet() as fleet:
+        first, second = fleet.regions
+        lost = Bots(first.players, bots, 1)
+        kept = Bots(second.players, bots, 1001)
+        await until(lambda: _has(fleet, 2 * bots), 20, "all bots are in the game")
+        took: dict[str, float] = {}
+        first.core.send_signal(signal.SIGKILL)
+        took["the killed core's players are not there any more"] = await until(
+            lambda: _has(fleet, bots), 10, "the killed core's players vanish"
+        )
+        await lost.stop()
+        core, _ = await fleet.start_core("core-0", str(first.tunnels), first.log)
+        try:
+            begin = time.monotonic()
+            again = await _play_when_possible(first.players, bots)
+            took["ready and logged in again"] = time.monotonic() - begin
+            took["after the logins, all are there again"] = await until(
+                lambda: _has(fleet, 2 * bots), 10, "the players are there again"
+            )
+            for each in (again, kept):
+                assert (await each.stop()).outcomes == {"ok": bots}
+        finally:
+            await core.stop()
+        return took
+
+
+async def take_redis_away(bots: int, seconds: float) -> dict[str, float]:
+    """Stop Redis, and start it again empty, while bots play; returns after how many seconds all was known again."""
+    async with running_fleet() as fleet:
+        fleet.bans.add(BanKind.ACCOUNT, "mallory", reason="cheating")
+        playing = [Bots(region.players, bots, 1 + 1000 * number) for number, region in enumerate(fleet.regions)]
+        await until(lambda: _has(fleet, 2 * bots), 20, "all bots are in the game")
+        fleet.redis.stop()
+        begin = time.monotonic()
+        newcomers = Bots(fleet.regions[0].players, bots, 2001)
+        await asyncio.sleep(max(0.0, begin + seconds - time.monotonic()))
+        fleet.redis.start()
+        took = {"presence whole again": await until(lambda: _has(fleet, 3 * bots), 10, "presence is whole again")}
+        begin = time.monotonic()
+        while b"mallory" not in fleet.redis.say("HGETALL", "{tidegate}:table:bans"):
+            assert time.monotonic() - begin < 10
+            await asyncio.sleep(0.01)
+        took["bans there again, after that"] = time.monotonic() - begin
+        for each in (*playing, newcomers):
+            result = await each.stop()
+            assert result.is_clean, result.outcomes
+            took["round trip p99 of the bots, at most"] = max(
+                took.get("round trip p99 of the bots, at most", 0), result.round_trips.percentile(99)
+            )
+        for region in fleet.regions:
+            assert region.log.count("store_away") == region.log.count("store_back") == 1
+        return took
+
+
+async def _has(fleet: Fleet, count: int) -> bool:
+    return await fleet.presence() == count
+
+
+async def _play_when_possible(players: Address, bots: int) -> Bots:
+    """Let bots play as soon as the edge lets one in that is not told to come back."""
+    async with asyncio.timeout(20):
+        while True:
+            reader, writer = await asyncio.open_connection(players.host, players.port)
+            greeting = await reader.read(10)
+            writer.close()
+            if greeting[6:8] == b"\x03\xac":  # 940, the server's own first words
+                return Bots(players, bots, 1)
+            await asyncio.sleep(0.05)
+
+
+def main(arguments: list[str]) -> int:
+    """Run one of them and print the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fleet_features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("bans", "presence", "away"))
+    parser.add_argument("--bots", type=int, default=100, help="at each edge")
+    parser.add_argument("--seconds", type=float, default=60, help="how long Redis is away")
+    options = parser.parse_args(arguments)
+    match options.what:
+        case "bans":
+            took = asyncio.run(ban_at_two_edges(options.bots))
+        case "presence":
+            took = asyncio.run(kill_a_core(options.bots))
+        case _:
+            took = asyncio.run(take_redis_away(options.bots, options.seconds))
+    for what, seconds in took.items():
+        print(f"{seconds:8.3f} s  {what}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
