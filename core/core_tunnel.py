@@ -21,7 +21,7 @@ from tunnel.end import TunnelEnd
 from tunnel.owner import CORE_SIDE
 from tunnel.policy import EdgePolicy
 from tunnel.session import Session
-from wire.errors import TunnelFault
+from wire.errors import MisuseError, TunnelFault
 from wire.layout import FrameLayout
 from wire.reasons import Reason
 from wire.watcher import Watcher
@@ -182,7 +182,10 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
                 region=self.region,
                 since=time.time(),
             )
-            inspector = self._features.open(session, peer, self._watcher)
+            try:
+                inspector = self._features.open(session, peer, self._watcher)
+            except MisuseError as error:
+                raise TunnelFault(str(error)) from error
             session.inspect(inspector, self._features.preface(inspector.session))
             self._features.opened(inspector.session)
         if session.reason:

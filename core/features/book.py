@@ -6,6 +6,7 @@ login is held and dropped with its last session; what is written goes to the sto
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections import Counter
@@ -31,6 +32,9 @@ class KeptBook:
         self._values: dict[tuple[str, str], bytes] = {}  # by cell and key
         self._users: Counter[tuple[str, str]] = Counter()  # by scope and key: sessions that need it
         self._accounts: dict[str, str] = {}  # by session: under which account its own state is kept
+        self._loading: dict[tuple[str, str], list[asyncio.Future[None]]] = {}  # by scope and key: who waits for it
+        self._loaded: set[tuple[str, str]] = set()  # by scope and key
+        self._written: set[tuple[str, str]] = set()  # by cell and key: since they were last loaded
         self._watching = [store.watch_table(FLEET_TABLE, self._fleet_changed), store.subscribe(TOPIC, self._told)]
 
     def close(self) -> None:
@@ -62,15 +66,17 @@ class KeptBook:
             else:
                 self._store.put_field(FLEET_TABLE, cell, value)
             return
-        is_ours = self._users[scope, key] > 0
-        if is_ours:
+        if self._users[scope, key] > 0:
             self._set(cell, key, value)
-        account = self._accounts.get(key, "") if scope == "session" else key
-        if account:
-            self._put(_name(cell, scope, account), value, expiry_seconds)
-        if not is_ours and scope != "session":
-            text = None if value is None else base64.b64encode(value).decode()
-            self._store.publish(TOPIC, json.dumps([cell, key, text]).encode())
+            self._written.add((cell, key))
+        if scope == "session":
+            if account := self._accounts.get(key, ""):
+                self._put(_name(cell, scope, account), value, expiry_seconds)
+            return
+        self._put(_name(cell, scope, key), value, expiry_seconds)
+        # Somebody of that name may be at another core, too.
+        text = None if value is None else base64.b64encode(value).decode()
+        self._store.publish(TOPIC, json.dumps([cell, key, text]).encode())
 
     async def load_one(self, cell: str, key: str) -> bytes | None:
         """Return what the store has under a cell's key."""
@@ -80,25 +86,52 @@ class KeptBook:
         name = _name(cell, self._scopes[cell], key)
         return (await self._store.get([name])).get(name)
 
+    def count_user(self, scope: str, key: str) -> None:
+        """A session needs what is under a key from now on, and there is nothing to load for it."""
+        self._users[scope, key] += 1
+
     async def use(self, scope: str, key: str) -> None:
         """Load everything that is kept under a key, because a session needs it from now on."""
-        self._users[scope, key] += 1
-        if self._users[scope, key] == 1 and scope != "session":
+        who = scope, key
+        self._users[who] += 1
+        while who in self._loading:  # for another session
+            waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._loading[who].append(waiting)
+            await waiting
+        if who in self._loaded or not self._users[who]:
+            return
+        self._loading[who] = []
+        try:
             await self._load(scope, {key: key})
+            if self._users[who]:
+                self._loaded.add(who)
+        finally:
+            for waiting in self._loading.pop(who):
+                if not waiting.done():
+                    waiting.set_result(None)
 
     def begin_session(self, session_id: str) -> None:
         """A session began, and may keep something for as long as it lasts."""
         self._users["session", session_id] += 1
 
-    async def use_session(self, session_id: str, account: str) -> None:
-        """Load the state that a session of this account left behind in a crash, and keep this one's in its place."""
-        is_only_one = account not in self._accounts.values()
-        self._accounts[session_id] = account
-        if is_only_one:  # otherwise it is not of a crash, but of another session that lasts
+    async def look_for_session(self, session_id: str, account: str) -> None:
+        """Load the state that a session of this account left behind in a crash; the account is not proven yet."""
+        if account not in self._accounts.values():  # otherwise it is of another session, which lasts
             await self._load("session", {session_id: account})
+
+    def prove_session(self, session_id: str, account: str) -> None:
+        """The account is the session's: keep its state under that from now on."""
+        if self._users["session", session_id] <= 0:
+            return
+        self._accounts[session_id] = account
         for (cell, key), value in list(self._values.items()):
             if key == session_id:  # what was kept before the login
                 self._put(_name(cell, "session", account), value, CRASH_SECONDS)
+
+    async def use_session(self, session_id: str, account: str) -> None:
+        """Do both: `look_for_session` and `prove_session`."""
+        await self.look_for_session(session_id, account)
+        self.prove_session(session_id, account)
 
     async def load_new(self, cells: Iterable[str]) -> None:
         """Load the values of cells that were just declared, for the sessions that are there."""
@@ -115,8 +148,10 @@ class KeptBook:
         if self._users[scope, key] > 0:
             return False
         del self._users[scope, key]
+        self._loaded.discard((scope, key))
         for cell in self._cells(scope):
             self._values.pop((cell, key), None)
+            self._written.discard((cell, key))
         return True
 
     def leave_session(self, session_id: str, *, is_orderly: bool) -> None:
@@ -134,8 +169,12 @@ class KeptBook:
         wanted = {_name(cell, scope, name): (cell, key) for cell in cells for key, name in names.items()}
         if not wanted:
             return
+        self._written.difference_update(wanted.values())
         for name, value in (await self._store.get(list(wanted))).items():
-            self._values.setdefault(wanted[name], value)  # what was written meanwhile is newer
+            cell, key = wanted[name]
+            # What was written meanwhile is newer, and who is gone meanwhile needs nothing.
+            if (cell, key) not in self._written and self._users[scope, key] > 0:
+                self._values[cell, key] = value
 
     def _cells(self, scope: str) -> list[str]:
         return [cell for cell, each in self._scopes.items() if each == scope]
@@ -162,14 +201,17 @@ class KeptBook:
             self._values.pop((cell, FLEET_KEY), None)
 
     def _told(self, message: bytes) -> None:
-        """Another core has kept something for somebody who is online here."""
+        """Some core has kept something for somebody who may be online here."""
         try:
             cell, key, text = json.loads(message)
-            value = None if text is None else base64.b64decode(text)
-            if self._users[self._scopes.get(cell, ""), key] > 0:
-                self._set(cell, key, value)
-        except (ValueError, TypeError) as error:
-            _log.error("message_unreadable", topic=TOPIC, reason=str(error)[:200])
+            scope = self._scopes.get(cell, "")
+            value = None if text is None else base64.b64decode(text, validate=True)
+        except (ValueError, TypeError, RecursionError) as error:
+            _log.error("message_unreadable", topic=TOPIC, reason=f"{type(error).__name__}: {error}"[:200])
+            return
+        if scope in ("account", "character") and isinstance(key, str) and self._users[scope, key] > 0:
+            self._set(cell, key, value)
+            self._written.add((cell, key))
 
 
 def _name(cell: str, scope: str, key: str) -> str:

@@ -89,17 +89,22 @@ class Crowd:
 
     def _told(self, message: bytes) -> None:
         try:
-            fields: dict[str, Any] = json.loads(message)
-            audience = Audience(**fields["to"])
-            self._do_all(list(self._fitting(audience)), fields)
-        except (ValueError, TypeError, KeyError) as error:
+            fields = json.loads(message)
+            audience = _read_audience(fields["to"])
+            act = _read_act(fields)
+        except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
             _log.error("message_unreadable", topic=TOPIC, reason=f"{type(error).__name__}: {error}"[:200])
+            return
+        self._do_all(list(self._fitting(audience)), act)
 
-    def _do_all(self, sessions: list[Session], fields: dict[str, Any]) -> None:
+    def _do_all(self, sessions: list[Session], act: Callable[[Session], object]) -> None:
         for session in sessions[:AT_ONCE]:
-            _do(session, fields)
+            try:
+                act(session)
+            except Exception as error:
+                _log.error("player_untold", session=session.id, reason=f"{type(error).__name__}: {error}"[:200])
         if len(sessions) > AT_ONCE:
-            self._later(lambda: self._do_all(sessions[AT_ONCE:], fields))
+            self._later(lambda: self._do_all(sessions[AT_ONCE:], act))
 
     def _fitting(self, audience: Audience) -> Iterator[Session]:
         if audience.session_id:
@@ -120,19 +125,28 @@ class Crowd:
                 yield session
 
 
-def _do(session: Session, fields: dict[str, Any]) -> None:
-    text: str | bytes = base64.b64decode(fields["raw"]) if "raw" in fields else str(fields["text"])
-    match fields["do"]:
-        case "tell":
-            session.tell(text)
-        case "popup":
-            session.popup(text)
-        case "close":
-            session.close(text)
-        case "send" if isinstance(text, bytes):
-            session.send(RawPacket(int(fields["opcode"]), text, Direction.CLIENTBOUND))
-        case what:
-            raise ValueError(f"nobody knows how to {str(what)[:40]!r}")
+def _read_audience(fields: Any) -> Audience:
+    """Check whom a message is for; raises ValueError, TypeError."""
+    audience = Audience(**fields)
+    if not all(isinstance(value, str) for value in asdict(audience).values()):
+        raise TypeError("whom it is for is said in texts")
+    return audience
+
+
+def _read_act(fields: Any) -> Callable[[Session], object]:
+    """Return what a message wants done to each session; raises ValueError, TypeError, KeyError, OverflowError."""
+    what = fields["do"]
+    text: str | bytes = base64.b64decode(fields["raw"], validate=True) if "raw" in fields else str(fields["text"])
+    if what == "tell":
+        return lambda session: session.tell(text)
+    if what == "popup":
+        return lambda session: session.popup(text)
+    if what == "close":
+        return lambda session: session.close(text)
+    if what == "send" and isinstance(text, bytes):
+        packet = RawPacket(int(fields["opcode"]), text, Direction.CLIENTBOUND)
+        return lambda session: session.send(packet)
+    raise ValueError(f"nobody knows how to {str(what)[:40]!r}")
 
 
 def _packed(raw: bytes) -> str:

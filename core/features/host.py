@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
@@ -32,7 +32,7 @@ from games.packet import Direction
 from games.players import Step
 from games.rules import compile_rules
 from tunnel.inspector import Line
-from wire.errors import PacketFault, TidegateError
+from wire.errors import MisuseError, PacketFault, TidegateError
 from wire.reasons import Reason
 from wire.rules import RuleSet
 from wire.watcher import Watcher
@@ -41,6 +41,11 @@ _log = structlog.get_logger("core.features")
 
 ADMIT_SECONDS = 1.0
 """How long a login may be held altogether; then it goes on, because a store or a feature that hangs is our trouble."""
+
+MAX_EVENTS = 1000
+"""Events that may wait to be told; features that answer events by events would make more and more."""
+
+EVENTS_AT_ONCE = 50
 
 _CRASHES = frozenset({Reason.TUNNEL_LOST, Reason.DRAIN_DEADLINE, Reason.CORE_DRAINING, Reason.CORE_EXHAUSTED})
 """Ends that are not the player's: the session's state waits for them to come back."""
@@ -73,6 +78,8 @@ class FeatureHost:
         self.cipher_opcodes = _cipher_opcodes(compile_rules(pack, dialect))
         self.malformed_frames: Counter[str] = Counter()  # by packet
         self.unsent_packets = 0
+        self.lost_events = 0
+        self._events: deque[Event] = deque()
         self.late_admissions = 0
         self._malformed_passes = malformed_passes
         self.plan: Plan = make_plan((), pack, self.codec, self.containment, self.cipher_opcodes)
@@ -83,7 +90,12 @@ class FeatureHost:
     # Sessions.
 
     def open(self, line: Line, peer: Peer, watcher: Watcher | None) -> Inspector:
-        """Begin a session; `preface` and then `opened` must follow, once the line knows its inspector."""
+        """Begin a session; `preface` and then `opened` must follow, once the line knows its inspector.
+
+        Raises MisuseError for an id that another session has.
+        """
+        if peer.session_id.hex() in self._used:
+            raise MisuseError(f"session {peer.session_id.hex()} is there already")
         inspector = Inspector(self, line, peer, watcher)
         session = inspector.session
         self.crowd.add(session)
@@ -106,18 +118,20 @@ class FeatureHost:
         for relay in self._relays.values():
             relay.session_over(session)
         for scope, key in self._used.pop(session.id, ()):
-            if scope != "session" and self.book.leave(scope, key):
-                for loaded in self.plan.features:
-                    loaded.forget(scope, key)
+            self._leave(scope, key)
         self.book.leave_session(session.id, is_orderly=reason not in _CRASHES)
         for loaded in self.plan.features:
             loaded.forget("session", session.id)
 
-    def must_hold(self, step: Step) -> bool:
+    def must_hold(self, session: Session, step: Step) -> bool:
         """Whether anything has to be awaited at this step."""
         if step is Step.LOGIN:
-            return bool(self.plan.with_hook("admits")) or self.book.has_scope("account", "session")
-        return self.book.has_scope("character")
+            must = bool(self.plan.with_hook("admits")) or self.book.has_scope("account", "session")
+        else:
+            must = self.book.has_scope("character")
+        if not must:  # take note of who it is nevertheless: a feature that comes later may keep something for them
+            self._note_use(session, step)
+        return must
 
     async def admit(self, session: Session, step: Step) -> str | None:
         """Load what is kept and ask who must be asked; returns None, or the text of a refusal."""
@@ -140,6 +154,7 @@ class FeatureHost:
         """A session has come to a step of the game."""
         match step:
             case Step.LOGGED_IN:
+                self.book.prove_session(session_key(session), account_key(session))
                 self._tell_all("logged_in", session)
                 self.emit(_event("login", session, address=str(session.address)))
             case Step.ENTERED:
@@ -186,7 +201,10 @@ class FeatureHost:
             self._relays[loaded] = relay
             new_cells += self.book.declare(connect(loaded, relay))
         if new_cells:
-            await self.book.load_new(new_cells)
+            try:
+                await self.book.load_new(new_cells)
+            except Exception as error:
+                _log.error("state_unread", cells=", ".join(new_cells), reason=str(error)[:200])
         old = self.plan
         self.operators = operators
         self.plan = make_plan(features, self.pack, self.codec, self.containment, self.cipher_opcodes)
@@ -234,28 +252,57 @@ class FeatureHost:
 
     def emit(self, event: Event) -> None:
         """Tell all features that want to know, after what is going on now."""
-        if self.plan.with_hook("noticed"):
-            asyncio.get_running_loop().call_soon(self._deliver, event)
+        if not self.plan.with_hook("noticed"):
+            return
+        if len(self._events) >= MAX_EVENTS:
+            self.lost_events += 1
+            return
+        if not self._events:
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._events.append(event)
 
-    def _deliver(self, event: Event) -> None:
-        self._tell_all("noticed", event)
+    def _deliver(self) -> None:
+        """Tell some events, and the rest when the traffic had its turn."""
+        for _ in range(min(EVENTS_AT_ONCE, len(self._events))):
+            self._tell_all("noticed", self._events[0])
+            self._events.popleft()
+        if self._events:
+            asyncio.get_running_loop().call_soon(self._deliver)
 
     # Parts.
 
     async def _load_kept(self, session: Session, step: Step) -> None:
+        """Load what is kept of the account or character that a session has now."""
         used = self._used.get(session.id)
-        if used is None:
+        scope, key = _scope_at(session, step)
+        if used is None or not key:
             return
-        scope, key = ("account", account_key(session)) if step is Step.LOGIN else ("character", character_key(session))
-        for old in [each for each in used if each[0] == scope]:
-            used.remove(old)
-            self.book.leave(*old)
-        if not key:
-            return
+        self._leave_old(used, scope)
         used.append((scope, key))
         await self.book.use(scope, key)
-        if step is Step.LOGIN:
-            await self.book.use_session(session_key(session), key)
+        if step is Step.LOGIN and session.id in self._used:
+            await self.book.look_for_session(session_key(session), key)
+
+    def _note_use(self, session: Session, step: Step) -> None:
+        """Do the same where nothing is kept."""
+        used = self._used.get(session.id)
+        scope, key = _scope_at(session, step)
+        if used is not None and key:
+            self._leave_old(used, scope)
+            used.append((scope, key))
+            self.book.count_user(scope, key)
+
+    def _leave_old(self, used: list[tuple[str, str]], scope: str) -> None:
+        """A session has another account or character than before."""
+        for old in [each for each in used if each[0] == scope]:
+            used.remove(old)
+            self._leave(*old)
+
+    def _leave(self, scope: str, key: str) -> None:
+        """A session needs what is kept under a key no more."""
+        if self.book.leave(scope, key):
+            for loaded in self.plan.features:
+                loaded.forget(scope, key)
 
     async def _admitted(self, session: Session) -> str | None:
         """Ask the features in order; the first refusal counts, and one that does not answer speaks for itself only."""
@@ -310,6 +357,11 @@ class FeatureHost:
             return "frame"
         classes = self.codec.classes(direction, opcode)
         return classes[0].__name__ if classes else str(opcode)
+
+
+def _scope_at(session: Session, step: Step) -> tuple[str, str]:
+    """Return the scope that a step is about, and the session's key in it."""
+    return ("account", account_key(session)) if step is Step.LOGIN else ("character", character_key(session))
 
 
 def _cipher_opcodes(rules: RuleSet | None) -> frozenset[int]:

@@ -77,7 +77,7 @@ class InspectorHost(Protocol):
         """The game's charset."""
         ...
 
-    def must_hold(self, step: Step) -> bool:
+    def must_hold(self, session: Session, step: Step) -> bool:
         """Whether anything has to be awaited at this step."""
         ...
 
@@ -301,7 +301,12 @@ class Inspector:
         step, self._admitted_step = self._admitted_step or self._follow(packet), None
         if step is Step.OUT_OF_TURN:
             return []
-        if step in _HELD_AT and direction is _SERVERBOUND and not self._is_admitted and host.must_hold(step):
+        if (
+            step in _HELD_AT
+            and direction is _SERVERBOUND
+            and not self._is_admitted
+            and host.must_hold(self.session, step)
+        ):
             self.is_holding = True
             host.start_gate(self._gate(step))
             return None

@@ -36,11 +36,12 @@ A field that is new has its default, one that is gone is dropped. For more than 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast, overload
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from wire.errors import MisuseError
 
@@ -102,7 +103,13 @@ class Kept(Generic[T]):
         """Return a value as JSON; raises KeptError when it is not what was declared, or too long."""
         if not isinstance(value, self.cls):
             raise KeptError(f"{self.name} keeps {self.cls.__name__}, not {type(value).__name__}")
-        body = self.adapter.dump_json(value)
+        try:
+            body = self.adapter.dump_json(value)
+            is_the_same = self.adapter.validate_json(body) == value
+        except Exception as error:
+            raise KeptError(f"{self.name}: {value!r:.200} cannot be kept: {error}") from error
+        if not is_the_same:
+            raise KeptError(f"{self.name}: {value!r:.200} would not come back as it is")
         if len(body) > MAX_KEPT_BYTES:
             raise KeptError(f"{self.name}: a value of {len(body)} bytes; at most {MAX_KEPT_BYTES} can be kept")
         return b'{"version":%d,"value":%s}' % (self.version, body)
@@ -117,7 +124,9 @@ class Kept(Generic[T]):
                     raise KeptError(f"{self.name} was kept in version {version}, and this is version {self.version}")
                 value = self.migrate(version, value)
             return self.adapter.validate_python(value)
-        except (ValidationError, KeyError, TypeError, ValueError) as error:
+        except KeptError:
+            raise
+        except Exception as error:  # a migration may raise anything
             raise KeptError(f"{self.name}: what was kept cannot be read: {error}") from error
 
 
@@ -349,9 +358,13 @@ def name_key(name: str | bytes) -> str:
 
     Give bytes as on the wire for a name that is not ASCII.
     """
-    raw = (name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")).lower()
+    raw = name if isinstance(name, bytes) else name.encode("utf-8", "surrogateescape")
+    raw = _CAPITAL.sub(lambda found: found[0].lower(), raw)
     return "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02x}" for byte in raw)
 
+
+_CAPITAL = re.compile(rb"(?<![\x80-\xff])[A-Z]")
+"""Behind another byte than ASCII it may be the second half of a character, as in GBK."""
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
@@ -371,9 +384,18 @@ def problem_of(cls: type) -> str:
     if not cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
         return f"{cls.__name__} can be changed in place, and that would not be kept: write @dataclass(frozen=True)"
     for each in fields(cls):
+        if _MUTABLE.match(each.type if isinstance(each.type, str) else _type_name(each.type)):
+            return f"{cls.__name__}.{each.name} could be changed in place without being kept: use a tuple or frozenset"
         if each.default is MISSING and each.default_factory is MISSING:
             return f"{cls.__name__}.{each.name} has no default, which those need who were never kept before"
     return ""
+
+
+_MUTABLE = re.compile(r"(?:typing\.)?(?:[Ll]ist|[Dd]ict|[Ss]et|bytearray)\b")
+
+
+def _type_name(hint: object) -> str:
+    return hint.__name__ if isinstance(hint, type) and not hasattr(hint, "__origin__") else str(hint)
 
 
 def _cells_of(kept: Kept[Any], feature: Feature) -> Cells[Any]:

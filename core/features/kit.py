@@ -192,8 +192,9 @@ class Kit(Generic[FeatureT]):
 
     # What an inspector needs (`core.features.inspector.InspectorHost`).
 
-    def must_hold(self, step: Step) -> bool:
+    def must_hold(self, session: Session, step: Step) -> bool:
         """Whether a gate must open first."""
+        del session
         return step in (Step.LOGIN, Step.CHARACTER)
 
     async def admit(self, session: Session, step: Step) -> str | None:

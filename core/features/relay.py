@@ -156,6 +156,7 @@ class FeatureRelay:
         task = asyncio.create_task(self._watched(work), name=f"{self._loaded.name}-{name}")
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+        task.add_done_callback(lambda _: work.close())  # one that was cancelled before its first step never began it
 
     def emit(self, event: Event) -> None:
         """Tell all features that want to know."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import re
 import signal
 import sqlite3
@@ -123,6 +124,13 @@ def test_a_library_that_returns_late_with_an_error_harms_nobody(watched: Watched
     with contextlib.closing(owner), contextlib.closing(other):
         owner.execute("BEGIN EXCLUSIVE")
         assert watched.run(lambda: other.execute("BEGIN IMMEDIATE")) is FAILED
+
+
+def test_what_computes_in_c_beside_the_interpreter_harms_nobody(watched: Watched) -> None:
+    """Both clocks have looked when it comes back, and neither may hit what is not the feature's."""
+    for _ in range(3):
+        assert watched.run(lambda: hashlib.pbkdf2_hmac("sha256", b"x", b"y", 200_000)) is FAILED
+        watched.loaded = loaded_of(Plain)
 
 
 async def test_work_in_such_a_library_harms_nobody(watched: Watched, tmp_path: Path) -> None:
