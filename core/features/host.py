@@ -42,6 +42,8 @@ _log = structlog.get_logger("core.features")
 ADMIT_SECONDS = 1.0
 """How long a login may be held altogether; then it goes on, because a store or a feature that hangs is our trouble."""
 
+MAX_PREFACE_BYTES = 4096
+
 MAX_EVENTS = 1000
 """Events that may wait to be told; features that answer events by events would make more and more."""
 
@@ -75,6 +77,7 @@ class FeatureHost:
         self.crowd = Crowd(store, lambda call: asyncio.get_running_loop().call_soon(call))
         self.containment = Containment(time.perf_counter_ns, self._taken_out, watch, budget_seconds=budget_seconds)
         self.operators: frozenset[str] = frozenset()
+        self._gated_opcodes = {cls.OPCODE for cls in pack.follows if cls.DIRECTION is Direction.SERVERBOUND}
         self.cipher_opcodes = _cipher_opcodes(compile_rules(pack, dialect))
         self.malformed_frames: Counter[str] = Counter()  # by packet
         self.unsent_packets = 0
@@ -105,7 +108,11 @@ class FeatureHost:
 
     def preface(self, session: Session) -> bytes:
         """Return what the game server gets before anything else."""
-        return b"".join(self._ask_all("preface", session))
+        answers = self._ask_all("preface", session)
+        if sum(map(len, answers)) > MAX_PREFACE_BYTES:
+            _log.error("preface_too_long", session=session.id, limit_bytes=MAX_PREFACE_BYTES, action="none is sent")
+            return b""
+        return b"".join(answers)
 
     def opened(self, session: Session) -> None:
         """Tell the features of a session, which they may end at once."""
@@ -176,7 +183,11 @@ class FeatureHost:
         if self.malformed_frames[name] in (1, 10, 100, 1000) or self.malformed_frames[name] % 10_000 == 0:
             count = self.malformed_frames[name]
             _log.warning("packet_malformed", packet=name, session=session.id, detail=str(fault), count=count)
-        return direction is Direction.CLIENTBOUND or (opcode is not None and self._malformed_passes(opcode))
+        if direction is Direction.CLIENTBOUND or opcode is None:
+            return direction is Direction.CLIENTBOUND
+        if opcode in self._gated_opcodes and self.plan.with_hook("admits"):
+            return False  # a login that nobody can read must not be the way past those who decide about logins
+        return self._malformed_passes(opcode)
 
     def broken(self, session: Session, error: Exception) -> None:
         """A mistake of the engine's own, which must be said in full."""
@@ -220,7 +231,8 @@ class FeatureHost:
         relay = self._relays.pop(loaded, None)
         if relay is not None:
             relay.close()
-        for scratch in [each for each in vars(type(loaded.feature)).values() if isinstance(each, Scratch)]:
+        own = [value for cls in type(loaded.feature).__mro__ for value in vars(cls).values()]
+        for scratch in [each for each in own if isinstance(each, Scratch)]:
             for session in self.crowd.here:
                 scratch.drop(session)
         unload(loaded)

@@ -16,9 +16,9 @@
                 return DROP
             return None
 
-``self.mutes[session] = Mute(…)`` keeps a value; it is written behind the traffic and is there again when the player
-logs in next, also after the core was restarted. Values are frozen dataclasses of texts, numbers, truths, tuples and the
-like, so that nothing is changed without being kept.
+``self.mutes[session] = Mute(…)`` keeps a value, from `Feature.logged_in` on; it is written behind the traffic and is
+there again when the player logs in next, also after the core was restarted. Values are frozen dataclasses of texts,
+numbers, truths, tuples and the like, so that nothing is changed without being kept.
 
 ============  ====================================  ===============================================================
 class         whose                                 until
@@ -201,6 +201,8 @@ class KeyedCells(Cells[T]):
         key = self.key_of(session)
         if not key:
             raise KeptError(f"{self.name}: session {session.id} has no {self.kept.scope} yet to keep it for")
+        if self.kept.scope != "session" and not session.is_logged_in:
+            raise KeptError(f"{self.name}: the account of session {session.id} is only claimed until `logged_in`")
         self.write(key, value)
 
     def __delitem__(self, session: Session) -> None:

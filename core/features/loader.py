@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import json
 import sys
 import traceback
 from collections.abc import Mapping
@@ -97,7 +98,8 @@ def connect(loaded: Loaded, relay: Relay) -> dict[str, str]:
 def read_settings(model: type[Settings], given: Mapping[str, Any], place: Place) -> Settings:
     """Check settings; raises FeatureError with all mistakes."""
     try:
-        return model.model_validate(dict(given))
+        # As JSON, in which a list may become a tuple and a text a date or a path, and a number still no text.
+        return model.model_validate_json(json.dumps(dict(given), default=str))
     except ValidationError as error:
         known = ", ".join(model.model_fields) or "none"
         texts = []

@@ -65,8 +65,12 @@ class FeatureReload:
     async def reload(self) -> None:
         """Load what has changed, and say what became of it."""
         async with self._loading:
-            loading = await self._folder.load()
-            await self._host.switch(loading.features, loading.operators)
+            try:
+                loading = await self._folder.load()
+                await self._host.switch(loading.features, loading.operators)
+            except Exception as error:  # a mistake of ours must not end what follows the folder, and with it the core
+                _log.error("reload_failed", exc_info=error)
+                return
         _say(loading)
 
 

@@ -1,7 +1,8 @@
 """The watchdog: stops a feature's call which does not come back.
 
 Two clocks look at the call that is on, and interrupt one that is over its limit by a signal whose handler raises
-`Overrun` in the main thread, in the midst of the feature's own lines:
+`Overrun` in the main thread, in the midst of the feature's own lines. While the core is at work for the feature (it
+sends, it ends sessions) that is let finish, and the feature is stopped where it goes on:
 
 - a thread, which finds loops and sleeps;
 - a timer of the system that counts this process's computing time, which finds what computes in C and does not let go of
@@ -35,7 +36,11 @@ TIMER_SIGNAL = signal.SIGVTALRM
 HANGS_AFTER = 10
 """So many limits after it began, a call that was not stopped is said to hang."""
 
-Call = tuple[str, float]
+Call = tuple[str, float, FrameType]
+"""Whose it is, when it began, and the frame that made it."""
+
+_CORE = ("core.", "tunnel.", "wire.", "games.", "tidegate.")
+_FEATURES = "core.features.builtin."
 
 
 class Watchdog:
@@ -80,7 +85,7 @@ class Watchdog:
     def enter(self, feature: str) -> object:
         """A call begins; returns what `leave` wants."""
         outer = self._current
-        self._current = (feature, time.monotonic())
+        self._current = (feature, time.monotonic(), sys._getframe(1))
         return outer
 
     def leave(self, outer: object) -> None:
@@ -105,7 +110,7 @@ class Watchdog:
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """The signals' handler: the call that is on is stopped if it is over the limit."""
-        del number, frame
+        del number
         call = self._current
         if call is None:
             return
@@ -114,6 +119,39 @@ class Watchdog:
             return
         if self._stopped is call and now - self._stopped_at < self.limit_seconds / 4:
             return  # the other clock's signal, while the first one's is being dealt with
+        if frame is call[2]:
+            return  # not begun yet, or over already
         self._stopped, self._stopped_at = call, now
+        place = _called_core_from(frame, call[2])
+        if place is not None and now - call[1] < HANGS_AFTER * self.limit_seconds:
+            self._stop_at_next_line(place, call)
+            return
         self.stopped_calls += 1
         raise Overrun
+
+    def _stop_at_next_line(self, place: FrameType, call: Call) -> None:
+        """The core is at work for a feature: let it finish, and stop the feature where it goes on."""
+
+        before = sys.gettrace()
+
+        def stop(frame: FrameType, event: str, argument: object) -> None:
+            del event, argument
+            frame.f_trace = None
+            sys.settrace(before)
+            if self._current is call:
+                self.stopped_calls += 1
+                raise Overrun
+
+        place.f_trace = stop
+        sys.settrace(lambda *_: None)
+
+
+def _called_core_from(frame: FrameType | None, begun: FrameType) -> FrameType | None:
+    """Return the feature's frame that the core was called from; None where the feature's own code is interrupted."""
+    found = None
+    while frame is not None and frame is not begun:
+        name = frame.f_globals.get("__name__", "")
+        if name.startswith(_CORE) and not name.startswith(_FEATURES):
+            found = frame.f_back
+        frame = frame.f_back
+    return found

@@ -131,7 +131,7 @@ def test_settings_are_checked_and_frozen() -> None:
     ("given", "texts"),
     [
         ({}, ["words: Field required"]),
-        ({"words": "a"}, ["words: Input should be a valid list"]),
+        ({"words": "a"}, ["words: Input should be a valid array"]),
         ({"words": [1]}, ["words.0: Input should be a valid string"]),
         ({"words": [], "seconds": 0}, ["seconds: Input should be greater than 0"]),
         ({"words": [], "seconds": "1"}, ["seconds: Input should be a valid number"]),

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from core.features import Feature
+from core.features import Feature, Session, handles
 from core.features.containment import FAILED, Containment, FeatureStoppedError, Loaded
 from core.features.watchdog import STOP_SIGNAL, Watchdog
-from tests.core.features.road import loaded_of
+from games.pko.chat import Said, Say
+from tests.core.features.road import Road, host_of, loaded_of, login, numbers_of
 
 LIMIT_SECONDS = 0.03
 SOON_SECONDS = 2.0
@@ -163,6 +164,64 @@ async def test_work_may_wait_as_long_as_it_likes(watched: Watched) -> None:
 
     assert await watched.steps(work()) == "done"
     assert watched.watchdog.stopped_calls == 0
+
+
+# What the core does for a feature is done to its end.
+
+
+class Looping(Feature):
+    @handles
+    def heard(self, session: Session, packet: Said) -> None:
+        while True:
+            session.send(Say(text=b"x"))
+
+    @handles
+    def said(self, session: Session, packet: Say) -> None:
+        if packet.text == b"close":
+            for other in self.players.here:
+                if other is not session:
+                    other.close(b"Out.")
+            forever()
+
+
+class SlowRoad(Road):
+    """Takes longer than the limit, once, before it does what it is told."""
+
+    is_slow = False
+
+    def inject(self, frames: bytes, *, serverbound: bool) -> None:
+        self._be_slow()
+        super().inject(frames, serverbound=serverbound)
+
+    def end(self, reason: str) -> None:
+        self._be_slow()
+        super().end(reason)
+
+    def _be_slow(self) -> None:
+        if self.is_slow:
+            self.is_slow = False
+            time.sleep(2 * LIMIT_SECONDS)
+
+
+async def test_a_feature_that_is_stopped_while_it_sends_loses_no_number(watched: Watched) -> None:
+    host = await host_of(Looping, dialect="counter", watch=watched.watchdog)
+    road = SlowRoad(host, "counter")
+    road.says(login())
+    road.is_slow = True
+    road.hears(Said(speaker_id=1, text=b"loop"))
+    road.says(Say(text=b"after"))
+    assert numbers_of(road.to_server)[:2] == [0, 1]
+    assert host.plan.features[0].counts.overruns == 1
+
+
+async def test_a_feature_that_is_stopped_while_it_ends_others_leaves_none_of_them_half_ended(watched: Watched) -> None:
+    host = await host_of(Looping, watch=watched.watchdog)
+    road, other = Road(host), SlowRoad(host)
+    other.is_slow = True
+    road.says(Say(text=b"close"))
+    assert (road.reason, other.reason) == ("", "feature_closed")
+    assert list(host.crowd.here) == [road.session]
+    assert host.plan.features[0].counts.overruns == 1
 
 
 def test_of_calls_within_calls_the_inner_one_is_stopped_first(watched: Watched) -> None:

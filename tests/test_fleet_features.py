@@ -1,0 +1,19 @@
+"""Features over a fleet with a real Redis, briefly; ``python -m tests.fleet_features`` has the long forms."""
+
+from tests.fleet_features import ban_at_two_edges, kill_a_core, take_redis_away
+
+
+async def test_a_ban_holds_at_two_edges_and_the_player_reads_why() -> None:
+    took = await ban_at_two_edges(bots=3)
+
+    assert len(took) == 3
+
+
+async def test_who_is_where_is_right_after_a_core_was_killed() -> None:
+    took = await kill_a_core(bots=3)
+
+    assert len(took) == 3
+
+
+async def test_redis_comes_back_empty_and_all_is_known_again() -> None:
+    await take_redis_away(bots=3, seconds=1.5)
