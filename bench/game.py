@@ -35,21 +35,26 @@ burst = 1e6
 """
 
 FEATURES = """\
-order = ["bans", "oneclient", "moderation", "commands", "speedguard", "announce", "presence"]
+order = ["bans", "oneclient", "commands", "moderation", "speedguard", "announce", "presence", "webhook", "realip"]
 [bans]
 [oneclient]
-per_account = 0
+[commands]
 [moderation]
 words = ["leecher", "goldseller"]
-lines = 1000
-same_lines = 1000
-[commands]
+emit_chat = true
+[webhook]
+[[webhook.targets]]
+name = "nobody"
+url = "http://127.0.0.1:9/"
+events = ["login", "ban", "incident"]
+[realip]
+mode = "hardware_suffix"
 [speedguard]
 mode = "audit"
 [announce]
 [presence]
 """
-"""All built-in features that look at packets or sessions, at limits that the load keeps."""
+"""All built-in features; moderation tells every line, and the webhook listens."""
 
 FRAMING_ONLY = "".join(f'[checks.{check}]\nmode = "off"\n' for check in Check)
 

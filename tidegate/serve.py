@@ -5,6 +5,7 @@ second one exits at once. Imported only by the commands that serve: it loads gRP
 """
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -153,6 +154,9 @@ async def _serve(
 ) -> int:
     """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
     service = await make(settings)
+    # What is loaded by now stays: the collector need not walk it again and again, 30 ms each time with all features.
+    gc.collect()
+    gc.freeze()
     if service.reload is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
     running = [asyncio.ensure_future(run()) for run in service.runs]

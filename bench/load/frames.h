@@ -65,8 +65,10 @@ static uint64_t load_hex(const char *at, int digits) {
     return value;
 }
 
-static uint16_t opcode_for(long bytes, uint32_t sequence) {
-    if (is_mix) return sequence % 20 == 3 ? SAID : sequence % 4 == 0 ? MOVE : OTHER;
+/* In a mix each session is at another place of the turn: players do not all speak in the same tenth of a second. */
+static uint16_t opcode_for(long bytes, uint32_t session, uint32_t sequence) {
+    uint32_t turn = session + sequence;
+    if (is_mix) return turn % 20 == 3 ? SAID : turn % 4 == 0 ? MOVE : OTHER;
     return bytes <= LONGEST_SAID_BYTES ? SAID : OTHER;
 }
 
@@ -83,7 +85,7 @@ static void write_move(char *frame, uint32_t sequence) {
 }
 
 static void write_frame(char *frame, long bytes, uint32_t session, uint32_t sequence) {
-    uint16_t opcode = opcode_for(bytes, sequence);
+    uint16_t opcode = opcode_for(bytes, session, sequence);
     store(frame, (uint64_t)bytes, 2);
     store(frame + 2, 0x80000000u, 4);
     store(frame + 6, opcode, 2);
@@ -119,6 +121,6 @@ static uint64_t sent_time_of(const char *frame) {
 /* Whether this is the echo of a frame that the session has sent. */
 static bool is_own_frame(const char *frame, uint32_t bytes, uint32_t session, uint32_t sent) {
     uint32_t sequence = sequence_of(frame);
-    bool is_ours = load(frame, 2) == bytes && load(frame + 6, 2) == opcode_for(bytes, sequence);
+    bool is_ours = load(frame, 2) == bytes && load(frame + 6, 2) == opcode_for(bytes, session, sequence);
     return is_ours && sequence < sent && (is_move(frame) || load_hex(frame + 10, 8) == session);
 }
