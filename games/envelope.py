@@ -45,21 +45,29 @@ class Envelope:
 
     def open(self, frame: bytes) -> Frame:
         """Take a whole frame apart; raises PacketFault where a part is missing or the trailer is wrong."""
-        if len(frame) in self.layout.bare_frame_bytes:
+        layout = self.layout
+        size = len(frame)
+        if size in layout.bare_frame_bytes:
             return Frame(opcode=None)
-        word = self._session_word(frame)
-        start = self.header_bytes + self.counter_bytes
-        trailer = self._trailer_for(word)
-        end = len(frame) - len(trailer)
+        order: Literal["little", "big"] = "little" if layout.little_endian else "big"
+        header = self.header_bytes
+        if size < header:
+            raise PacketFault(f"frame of {size} bytes ends before offset {header}")
+        word_at = self.session_word_offset_bytes
+        word = None if word_at is None else int.from_bytes(frame[word_at : word_at + 4], order)
+        start = header + self.counter_bytes
+        trailer = self.trailer if word == self.ordinary_session_word else b""
+        end = size - len(trailer)
         if end < start:
-            raise PacketFault(f"frame of {len(frame)} bytes where at least {start + len(trailer)} belong")
-        if frame[end:] != trailer:
+            raise PacketFault(f"frame of {size} bytes where at least {start + len(trailer)} belong")
+        if trailer and frame[end:] != trailer:
             raise PacketFault(f"trailer {frame[end:].hex()} where {trailer.hex()} belongs", offset_bytes=end)
+        opcode_at = self.opcode_offset_bytes
         return Frame(
-            opcode=self._integer(frame, self.opcode_offset_bytes, self.opcode_width_bytes),
-            body=frame[start:end],
-            session_word=word,
-            counter=self._integer(frame, self.header_bytes, self.counter_bytes) if self.counter_bytes else None,
+            int.from_bytes(frame[opcode_at : opcode_at + self.opcode_width_bytes], order),
+            frame[start:end],
+            word,
+            int.from_bytes(frame[header:start], order) if self.counter_bytes else None,
         )
 
     def seal(
@@ -118,16 +126,6 @@ class Envelope:
 
     def _trailer_for(self, session_word: int | None) -> bytes:
         return self.trailer if session_word == self.ordinary_session_word else b""
-
-    def _session_word(self, frame: bytes) -> int | None:
-        if self.session_word_offset_bytes is None:
-            return None
-        return self._integer(frame, self.session_word_offset_bytes, 4)
-
-    def _integer(self, frame: bytes, offset: int, width: int) -> int:
-        if len(frame) < offset + width:
-            raise PacketFault(f"frame of {len(frame)} bytes ends before offset {offset + width}")
-        return int.from_bytes(frame[offset : offset + width], self._order)
 
     def _put(self, frame: bytearray, offset: int, width: int, value: int) -> None:
         try:
