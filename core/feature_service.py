@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +110,8 @@ class FeatureService:
             unsent_packets=self.host.unsent_packets,
             malformed=dict(self.host.malformed_frames),
             late_admissions=self.host.late_admissions,
+            lost_events=self.host.lost_events,
+            memory_mib=_memory_mib(),
         )
 
     def _malformed_passes(self, opcode: int) -> bool:
@@ -117,3 +120,12 @@ class FeatureService:
         if rules is None or rules.modes.get(Check.LAYOUT, Mode.ENFORCE) is not Mode.ENFORCE:
             return True
         return not any(each.opcode == opcode and each.mode is Mode.ENFORCE and each.layouts for each in rules.rules)
+
+
+def _memory_mib() -> float:
+    """Return how much memory the process has; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0.0
+    return round(pages * resource.getpagesize() / 2**20, 1)

@@ -10,6 +10,7 @@ import json
 import re
 import socket
 from collections.abc import Mapping
+from itertools import product
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -84,7 +85,13 @@ def _read_charset(value: object) -> str:
         is_text = False
     if not is_text:
         raise ValueError(f"{value[:40]!r} is no charset in which A is A: write one such as latin-1, gbk or cp1251")
+    if not all(_comes_back(bytes(pair), value) for pair in product(range(128, 256), range(256))):
+        raise ValueError(f"{value[:40]!r} does not always give back the bytes it read: gbk, cp1251 or latin-1 do")
     return value
+
+
+def _comes_back(raw: bytes, charset: str) -> bool:
+    return raw.decode(charset, "surrogateescape").encode(charset, "surrogateescape") == raw
 
 
 def _host_name() -> str:

@@ -270,6 +270,17 @@ def test_a_scalar_cannot_bring_other_keys() -> None:
     assert parse_scalar("") == ""
 
 
+@pytest.mark.parametrize("charset", ["latin-1", "gbk", "cp1251", "utf-8"])
+def test_charsets_that_give_every_byte_back(charset: str) -> None:
+    assert load_settings(None, {"TIDEGATE_GAME_CHARSET": charset}, {}).game.charset == charset
+
+
+@pytest.mark.parametrize("charset", ["big5", "cp932", "utf-16", "base64", "nonsense", ""])
+def test_other_charsets_are_refused(charset: str) -> None:
+    with pytest.raises(SettingsError, match=r"game\.charset: .*(gives? back|no charset)"):
+        load_settings(None, {"TIDEGATE_GAME_CHARSET": charset}, {})
+
+
 class TestAsToml:
     def test_shows_no_password_unless_it_is_for_ourselves(self) -> None:
         settings = load_settings(None, {"TIDEGATE_STORE_URL": "redis://:sekrit@h/0"}, {})
