@@ -79,8 +79,8 @@ FLOORS = (
         Against.PLAIN,
     ),
     Floor(
-        "1000 × 10/s mixed, round trip p99 with all features ÷ with none",
-        "mix-1000x10",
+        "1000 × 3/s mixed, round trip p99 with all features ÷ with none",
+        "mix-1000x3",
         Figure.P99_US,
         1.5,
         Against.PLAIN,
