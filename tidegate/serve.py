@@ -32,6 +32,10 @@ from tidegate.supervisor import supervise
 _log = structlog.get_logger("tidegate")
 
 
+COLLECT_AFTER = (10_000, 20, 1000)
+"""Allocations before a look at the youngest objects, and how many looks before one at the next older ones."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A process's relays: what runs, how it says that it is ready, how it ends, what it counts."""
@@ -154,9 +158,7 @@ async def _serve(
 ) -> int:
     """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
     service = await make(settings)
-    # What is loaded by now stays: the collector need not walk it again and again, 30 ms each time with all features.
-    gc.collect()
-    gc.freeze()
+    _spare_the_collector()
     if service.reload is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
     running = [asyncio.ensure_future(run()) for run in service.runs]
@@ -181,6 +183,17 @@ async def _serve(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Have the garbage collector pass over what is loaded by now, and rarely walk what has lived for long.
+
+    A walk over fifteen hundred sessions stopped all traffic for 50 ms and found nothing: what a session is made of is
+    freed when it ends. Young garbage is collected as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 async def _say_when_ready(service: Service, say_ready: Callable[[str], None]) -> None:
