@@ -3,6 +3,7 @@
 ``python -m tests.fleet_features bans``     a ban reaches players at both edges, and who comes back reads why
 ``python -m tests.fleet_features presence`` a core is killed and started again: who is where is right again
 ``python -m tests.fleet_features away``     Redis is stopped, emptied and started again: players notice nothing
+``python -m tests.fleet_features logins``   fifty logins of one account at once, at both edges: one gets in
 
 The tests run each briefly; ``--seconds`` is how long Redis is away.
 """
@@ -13,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,7 +25,10 @@ from core.features.ports import BanKind
 from core.store.address import make_store
 from core.store.protocol import Store
 from fleet.address import Address
+from games.pko.chat import PopupNotice
+from games.pko.connection import Login, LoginAccepted
 from games.pko.sim.options import PlayerOptions
+from games.registry import load_pack
 from tests.live_features import ANY_PORT, LOOPBACK, CoreLog
 from tests.redis_server import RedisServer, redis_server
 from tidegate.demo.children import Child
@@ -40,6 +45,8 @@ per_account = 1
 words = ["leecher"]
 [commands]
 """
+
+CODEC = load_pack("pko").codec("classic")
 
 PLAYER = PlayerOptions(account=b"bot", play_seconds=3600.0)
 """Bots play until they are stopped."""
@@ -222,6 +229,42 @@ async def take_redis_away(bots: int, seconds: float) -> dict[str, float]:
         return took
 
 
+async def log_in_at_once(rounds: int, logins: int) -> dict[str, int]:
+    """Log one account in many times at once, half at each edge, again and again; returns how often it went how."""
+    async with running_fleet() as fleet:
+        outcomes: Counter[str] = Counter()
+        for number in range(rounds):
+            start = asyncio.Barrier(logins)
+            account = b"one%05d" % number
+            clients = [_log_in(fleet.regions[each % 2].players, account, start) for each in range(logins)]
+            ends = await asyncio.gather(*clients)
+            counts = Counter(end for end, _ in ends)
+            outcomes[", ".join(f"{count} {end}" for end, count in sorted(counts.items()))] += 1
+            for _, writer in ends:
+                writer.close()
+        return dict(outcomes)
+
+
+async def _log_in(players: Address, account: bytes, start: asyncio.Barrier) -> tuple[str, asyncio.StreamWriter]:
+    """Connect, log in together with the others, and return what came of it."""
+    reader, writer = await asyncio.open_connection(players.host, players.port)
+    await _next_opcode(reader)
+    await start.wait()
+    login = Login(account=account, password=bytes(24), mac=b"00-11-22-33-44-55", version=136)
+    writer.write(CODEC.seal(login))
+    async with asyncio.timeout(10):
+        while (opcode := await _next_opcode(reader)) not in (LoginAccepted.OPCODE, PopupNotice.OPCODE):
+            pass
+    return "in" if opcode == LoginAccepted.OPCODE else "refused", writer
+
+
+async def _next_opcode(reader: asyncio.StreamReader) -> int:
+    """Read a frame and return its opcode, 0 for a keep-alive."""
+    size = int.from_bytes(await reader.readexactly(2))
+    frame = await reader.readexactly(size - 2)
+    return int.from_bytes(frame[4:6])
+
+
 async def _has(fleet: Fleet, count: int) -> bool:
     return await fleet.presence() == count
 
@@ -243,11 +286,17 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.fleet_features", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("bans", "presence", "away"))
+    parser.add_argument("what", choices=("bans", "presence", "away", "logins"))
     parser.add_argument("--bots", type=int, default=100, help="at each edge")
+    parser.add_argument("--rounds", type=int, default=300, help="of logins at once")
     parser.add_argument("--seconds", type=float, default=60, help="how long Redis is away")
     options = parser.parse_args(arguments)
+    took: dict[str, float]
     match options.what:
+        case "logins":
+            for outcome, times in asyncio.run(log_in_at_once(options.rounds, logins=50)).items():
+                print(f"{times:5} times  {outcome}")
+            return 0
         case "bans":
             took = asyncio.run(ban_at_two_edges(options.bots))
         case "presence":
