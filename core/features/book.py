@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from core.features.errors import describe_error
 from core.features.kept import CRASH_SECONDS, FLEET_KEY
 from core.store.protocol import Store, TableChange
 
@@ -207,7 +208,7 @@ class KeptBook:
             scope = self._scopes.get(cell, "")
             value = None if text is None else base64.b64decode(text, validate=True)
         except (ValueError, TypeError, RecursionError) as error:
-            _log.error("message_unreadable", topic=TOPIC, reason=f"{type(error).__name__}: {error}"[:200])
+            _log.error("message_unreadable", topic=TOPIC, reason=describe_error(error)[:200])
             return
         if scope in ("account", "character") and isinstance(key, str) and self._users[scope, key] > 0:
             self._set(cell, key, value)

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from core.features.api import Feature
+from core.features.errors import describe_error
 from core.features.signatures import Signature
 from wire.errors import TidegateError
 
@@ -257,15 +258,6 @@ class Containment:
 def describe_call(call: object) -> str:
     """Return the name of what was called, for people."""
     return str(getattr(call, "__qualname__", None) or getattr(call, "__name__", None) or repr(call)[:80])
-
-
-def describe_error(error: BaseException) -> str:
-    """Return what an error says, also of one that cannot be printed."""
-    name = type(error).__name__
-    try:
-        return f"{name}: {error}"
-    except Exception:
-        return name
 
 
 def own_frames(error: BaseException, file: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from core.features.api import RawPacket
+from core.features.errors import describe_error
 from core.features.ports import Audience
 from core.features.session import Session
 from core.store.protocol import MAX_VALUE_BYTES, Store
@@ -93,7 +94,7 @@ class Crowd:
             audience = _read_audience(fields["to"])
             act = _read_act(fields)
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-            _log.error("message_unreadable", topic=TOPIC, reason=f"{type(error).__name__}: {error}"[:200])
+            _log.error("message_unreadable", topic=TOPIC, reason=describe_error(error)[:200])
             return
         self._do_all(list(self._fitting(audience)), act)
 
@@ -102,7 +103,7 @@ class Crowd:
             try:
                 act(session)
             except Exception as error:
-                _log.error("player_untold", session=session.id, reason=f"{type(error).__name__}: {error}"[:200])
+                _log.error("player_untold", session=session.id, reason=describe_error(error)[:200])
         if len(sessions) > AT_ONCE:
             self._later(lambda: self._do_all(sessions[AT_ONCE:], act))
 

@@ -26,3 +26,12 @@ class FeatureError(MisuseError):
     def __init__(self, place: Place, text: str) -> None:
         super().__init__(f"{place}: {text}")
         self.place = place
+
+
+def describe_error(error: BaseException) -> str:
+    """Return what an error says, also of one that cannot be printed."""
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:
+        return name

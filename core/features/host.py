@@ -40,7 +40,7 @@ from wire.watcher import Watcher
 _log = structlog.get_logger("core.features")
 
 ADMIT_SECONDS = 1.0
-"""How long a login may be held altogether; then it goes on, because a store or a feature that hangs is our trouble."""
+"""How long the store, and then each feature, may hold a login; then it goes on: who hangs is our trouble."""
 
 MAX_PREFACE_BYTES = 4096
 
@@ -285,30 +285,31 @@ class FeatureHost:
 
     async def _load_kept(self, session: Session, step: Step) -> None:
         """Load what is kept of the account or character that a session has now."""
-        used = self._used.get(session.id)
-        scope, key = _scope_at(session, step)
-        if used is None or not key:
+        scope, key = self._begin_use(session, step)
+        if not key:
             return
-        self._leave_old(used, scope)
-        used.append((scope, key))
         await self.book.use(scope, key)
         if step is Step.LOGIN and session.id in self._used:
             await self.book.look_for_session(session_key(session), key)
 
     def _note_use(self, session: Session, step: Step) -> None:
         """Do the same where nothing is kept."""
-        used = self._used.get(session.id)
-        scope, key = _scope_at(session, step)
-        if used is not None and key:
-            self._leave_old(used, scope)
-            used.append((scope, key))
+        scope, key = self._begin_use(session, step)
+        if key:
             self.book.count_user(scope, key)
 
-    def _leave_old(self, used: list[tuple[str, str]], scope: str) -> None:
-        """A session has another account or character than before."""
+    def _begin_use(self, session: Session, step: Step) -> tuple[str, str]:
+        """Note the account or character a session has now in place of the old; the key is empty where there is none."""
+        used = self._used.get(session.id)
+        is_login = step is Step.LOGIN
+        scope, key = ("account", account_key(session)) if is_login else ("character", character_key(session))
+        if used is None or not key:
+            return scope, ""
         for old in [each for each in used if each[0] == scope]:
             used.remove(old)
             self._leave(*old)
+        used.append((scope, key))
+        return scope, key
 
     def _leave(self, scope: str, key: str) -> None:
         """A session needs what is kept under a key no more."""
@@ -369,11 +370,6 @@ class FeatureHost:
             return "frame"
         classes = self.codec.classes(direction, opcode)
         return classes[0].__name__ if classes else str(opcode)
-
-
-def _scope_at(session: Session, step: Step) -> tuple[str, str]:
-    """Return the scope that a step is about, and the session's key in it."""
-    return ("account", account_key(session)) if step is Step.LOGIN else ("character", character_key(session))
 
 
 def _cipher_opcodes(rules: RuleSet | None) -> frozenset[int]:

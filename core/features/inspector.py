@@ -290,11 +290,11 @@ class Inspector:
     def _handle(self, codec: Codec, raw: bytes, direction: Direction) -> list[Ready] | None:
         """Show a frame to who wants it; return what goes on instead of it, or None: it goes on as it came."""
         host = self._host
-        if direction is _CLIENTBOUND:
-            self._look_for_cipher(raw)
         frame = Frame(opcode=None)
         try:
             frame = codec.open(direction, raw)
+            if direction is _CLIENTBOUND and frame.opcode in host.cipher_opcodes:
+                self._look_for_cipher(raw)
             packet = self._decode(codec, frame, direction)
         except PacketFault as fault:
             return None if host.malformed(self.session, direction, frame.opcode, fault) else []
@@ -398,8 +398,7 @@ class Inspector:
 
     def _look_for_cipher(self, frame: bytes) -> None:
         """Stop reading and sending behind a packet that says that what follows is encrypted."""
-        opcode_at = self._codec.dialect.clientbound.opcode_offset_bytes if self._codec is not None else 0
-        if self._watcher is None or int.from_bytes(frame[opcode_at : opcode_at + 2]) not in self._host.cipher_opcodes:
+        if self._watcher is None:
             return
         events = self._watcher.find(frame, self._scanners[_CLIENTBOUND])
         if any(self._watcher.is_opaque(event) for event in events):

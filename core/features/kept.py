@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from core.features.session import Session
 
 T = TypeVar("T")
+C = TypeVar("C")  # the cells of a declaration
 O = TypeVar("O")  # noqa: E741 - an owner
 
 Migrate = Callable[[int, dict[str, Any]], dict[str, Any]]
@@ -68,7 +69,7 @@ class KeptError(MisuseError):
     code = "kept"
 
 
-class Kept(Generic[T]):
+class Kept(Generic[T, C]):
     """A declaration in a class body; reading it from a feature gives its `Cells`."""
 
     scope: ClassVar[str] = ""
@@ -95,9 +96,21 @@ class Kept(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def bind(self, relay: Relay, feature: str) -> Cells[T]:
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: Feature, owner: type) -> C: ...
+    def __get__(self, instance: Feature | None, owner: type) -> Self | C:
+        if instance is None:
+            return self
+        try:
+            return cast("C", vars(instance)["_cells"][self.name])
+        except KeyError:
+            raise KeptError(f"{self.name} can be used from `started` on, not while the feature is made") from None
+
+    def bind(self, relay: Relay, feature: str) -> C:
         """Return the cells of one feature that is being loaded."""
-        return Cells(self, relay, feature)
+        raise NotImplementedError
 
     def encode(self, value: T) -> bytes:
         """Return a value as JSON; raises KeptError when it is not what was declared, or too long."""
@@ -136,7 +149,7 @@ _ENVELOPE: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 class Cells(Generic[T]):
     """The values of one declaration; decoded once, and encoded when they are kept."""
 
-    def __init__(self, kept: Kept[T], relay: Relay, feature: str) -> None:
+    def __init__(self, kept: Kept[T, Any], relay: Relay, feature: str) -> None:
         self.kept = kept
         self.name = f"{feature}.{kept.name}"
         self._relay = relay
@@ -189,9 +202,11 @@ class Cells(Generic[T]):
 
 
 class KeyedCells(Cells[T]):
-    """Cells that a session's player leads to."""
+    """Cells that a session leads to, by ``key_of``."""
 
-    key_of: Callable[[Session], str]
+    def __init__(self, kept: Kept[T, Any], relay: Relay, feature: str, key_of: Callable[[Session], str]) -> None:
+        super().__init__(kept, relay, feature)
+        self.key_of = key_of
 
     def __getitem__(self, session: Session) -> T:
         key = self.key_of(session)
@@ -210,49 +225,11 @@ class KeyedCells(Cells[T]):
             self.erase(key)
 
 
-class PerAccount(Kept[T]):
-    """One value for each account."""
-
-    scope = "account"
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: Feature, owner: type) -> NamedCells[T]: ...
-    def __get__(self, instance: Feature | None, owner: type) -> Self | NamedCells[T]:
-        return self if instance is None else cast("NamedCells[T]", _cells_of(self, instance))
-
-    def bind(self, relay: Relay, feature: str) -> NamedCells[T]:
-        """Return the cells of one feature that is being loaded."""
-        return NamedCells(self, relay, feature, account_key)
-
-
-class PerCharacter(Kept[T]):
-    """One value for each character."""
-
-    scope = "character"
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: Feature, owner: type) -> NamedCells[T]: ...
-    def __get__(self, instance: Feature | None, owner: type) -> Self | NamedCells[T]:
-        return self if instance is None else cast("NamedCells[T]", _cells_of(self, instance))
-
-    def bind(self, relay: Relay, feature: str) -> NamedCells[T]:
-        """Return the cells of one feature that is being loaded."""
-        return NamedCells(self, relay, feature, character_key)
-
-
 class NamedCells(KeyedCells[T]):
     """Values by the name of an account or a character, too.
 
     Raises MisuseError for names longer than about 70 bytes; no game has them.
     """
-
-    def __init__(self, kept: Kept[T], relay: Relay, feature: str, key_of: Callable[[Session], str]) -> None:
-        super().__init__(kept, relay, feature)
-        self.key_of = key_of
 
     async def of(self, name: str | bytes) -> T:
         """Return the value of somebody who need not be online, capitals or not."""
@@ -261,51 +238,6 @@ class NamedCells(KeyedCells[T]):
     def keep_for(self, name: str | bytes, value: T) -> None:
         """Keep a value for somebody who need not be online."""
         self.write(name_key(name), value)
-
-
-class PerSession(Kept[T]):
-    """One value for each session."""
-
-    scope = "session"
-
-    def __init__(self, cls: type[T], *, version: int = 1, migrate: Migrate | None = None) -> None:
-        super().__init__(cls, version=version, migrate=migrate, expiry_seconds=CRASH_SECONDS)
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: Feature, owner: type) -> SessionCells[T]: ...
-    def __get__(self, instance: Feature | None, owner: type) -> Self | SessionCells[T]:
-        return self if instance is None else cast("SessionCells[T]", _cells_of(self, instance))
-
-    def bind(self, relay: Relay, feature: str) -> SessionCells[T]:
-        """Return the cells of one feature that is being loaded."""
-        return SessionCells(self, relay, feature)
-
-
-class SessionCells(KeyedCells[T]):
-    """Values by session; the host moves them to the account's key once there is one."""
-
-    def __init__(self, kept: Kept[T], relay: Relay, feature: str) -> None:
-        super().__init__(kept, relay, feature)
-        self.key_of = session_key
-
-
-class Fleet(Kept[T]):
-    """One value that all cores have alike; the last one to write it wins."""
-
-    scope = "fleet"
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, instance: Feature, owner: type) -> FleetCell[T]: ...
-    def __get__(self, instance: Feature | None, owner: type) -> Self | FleetCell[T]:
-        return self if instance is None else cast("FleetCell[T]", _cells_of(self, instance))
-
-    def bind(self, relay: Relay, feature: str) -> FleetCell[T]:
-        """Return the cell of one feature that is being loaded."""
-        return FleetCell(self, relay, feature)
 
 
 class FleetCell(Cells[T]):
@@ -321,6 +253,49 @@ class FleetCell(Cells[T]):
 
 
 FLEET_KEY = "*"
+
+
+class PerAccount(Kept[T, NamedCells[T]]):
+    """One value for each account."""
+
+    scope = "account"
+
+    def bind(self, relay: Relay, feature: str) -> NamedCells[T]:
+        """Return the cells of one feature that is being loaded."""
+        return NamedCells(self, relay, feature, account_key)
+
+
+class PerCharacter(Kept[T, NamedCells[T]]):
+    """One value for each character."""
+
+    scope = "character"
+
+    def bind(self, relay: Relay, feature: str) -> NamedCells[T]:
+        """Return the cells of one feature that is being loaded."""
+        return NamedCells(self, relay, feature, character_key)
+
+
+class PerSession(Kept[T, KeyedCells[T]]):
+    """One value for each session; the book moves it to the account's key once there is one."""
+
+    scope = "session"
+
+    def __init__(self, cls: type[T], *, version: int = 1, migrate: Migrate | None = None) -> None:
+        super().__init__(cls, version=version, migrate=migrate, expiry_seconds=CRASH_SECONDS)
+
+    def bind(self, relay: Relay, feature: str) -> KeyedCells[T]:
+        """Return the cells of one feature that is being loaded."""
+        return KeyedCells(self, relay, feature, session_key)
+
+
+class Fleet(Kept[T, FleetCell[T]]):
+    """One value that all cores have alike; the last one to write it wins."""
+
+    scope = "fleet"
+
+    def bind(self, relay: Relay, feature: str) -> FleetCell[T]:
+        """Return the cell of one feature that is being loaded."""
+        return FleetCell(self, relay, feature)
 
 
 class Scratch(Generic[O]):
@@ -371,9 +346,9 @@ _CAPITAL = re.compile(rb"(?<![\x80-\xff])[A-Z]")
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def declared(cls: type[Feature]) -> dict[str, Kept[Any]]:
+def declared(cls: type[Feature]) -> dict[str, Kept[Any, Any]]:
     """Return what a feature's class and its bases declare, by name."""
-    found: dict[str, Kept[Any]] = {}
+    found: dict[str, Kept[Any, Any]] = {}
     for each in reversed(cls.__mro__):
         found.update({name: value for name, value in vars(each).items() if isinstance(value, Kept)})
     return found
@@ -398,10 +373,3 @@ _MUTABLE = re.compile(r"(?:typing\.)?(?:[Ll]ist|[Dd]ict|[Ss]et|bytearray)\b")
 
 def _type_name(hint: object) -> str:
     return hint.__name__ if isinstance(hint, type) and not hasattr(hint, "__origin__") else str(hint)
-
-
-def _cells_of(kept: Kept[Any], feature: Feature) -> Cells[Any]:
-    try:
-        return cast("Cells[Any]", vars(feature)["_cells"][kept.name])
-    except KeyError:
-        raise KeptError(f"{kept.name} can be used from `started` on, not while the feature is made") from None

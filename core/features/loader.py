@@ -22,8 +22,8 @@ from typing import Any, TypeGuard
 from pydantic import ValidationError
 
 from core.features.api import Feature, Settings
-from core.features.containment import Loaded, describe_error
-from core.features.errors import FeatureError, Place
+from core.features.containment import Loaded
+from core.features.errors import FeatureError, Place, describe_error
 from core.features.kept import Cells, declared
 from core.features.ports import Relay
 from core.features.signatures import place_of, read_signature
@@ -79,7 +79,7 @@ def make_feature(source: Source, cls: type[Feature], codec: Codec | None, game: 
     try:
         feature = cls()
     except (Exception, SystemExit) as error:
-        raise FeatureError(place_of(cls), f"{cls.__name__} cannot be made: {type(error).__name__}: {error}") from error
+        raise FeatureError(place_of(cls), f"{cls.__name__} cannot be made: {describe_error(error)}") from error
     feature.settings = settings
     return Loaded(source.name, feature, signature, str(source.file or inspect.getsourcefile(cls) or ""))
 

@@ -88,13 +88,13 @@ def _interest(
     for opcode in opcodes | followed:
         wishes = [_selector(handler) for handler in rows.get((direction, opcode), ())]
         wanted[opcode] = None if opcode in followed else _joined(wishes)
-    envelope = codec.dialect.envelope(direction)
+    header = codec.dialect.envelope(direction).header
     return Interest(
         wanted,
-        opcode_offset_bytes=envelope.opcode_offset_bytes,
-        opcode_width_bytes=envelope.opcode_width_bytes,
-        body_offset_bytes=envelope.header_bytes + envelope.counter_bytes,
-        little_endian=envelope.layout.little_endian,
+        opcode_offset_bytes=header.opcode_offset_bytes,
+        opcode_width_bytes=header.opcode_width_bytes,
+        body_offset_bytes=header.body_offset_bytes,
+        little_endian=header.little_endian,
     )
 
 

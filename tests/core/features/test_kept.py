@@ -30,8 +30,8 @@ class Whole:
     maybe: int | None = None
 
 
-def kept(cls: type[Any] = Whole, **options: Any) -> Kept[Any]:
-    made: Kept[Any] = PerAccount(cls, **options)
+def kept(cls: type[Any] = Whole, **options: Any) -> Kept[Any, Any]:
+    made: Kept[Any, Any] = PerAccount(cls, **options)
     made.name = "kept"
     return made
 
