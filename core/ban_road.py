@@ -150,7 +150,7 @@ class _Sender:
                 packer.add(ban)
         message = packer.message(is_complete=not (self._added or self._removed))
         self._is_under_way = True
-        self._outbox.add(tunnel_pb2.AttachResponse(bans=message), sequenced=False)
+        self._outbox.add(tunnel_pb2.AttachResponse(bans=message))
         self._outbox.wait_for_relief(self)
 
 

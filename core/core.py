@@ -120,7 +120,9 @@ class Core:
 
     async def stop(self) -> None:
         """Give up the port and end what is left; harmless when done twice."""
+        await self.service.leave()
         await self._server.stop(None)
+        self.service.close()
         if self.features is not None:
             await self.features.stop()
 
@@ -128,8 +130,7 @@ class Core:
         clock = asyncio.get_running_loop().time
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            for tunnel in list(self.service.tunnels.values()):
-                tunnel.tick(clock())
+            self.service.tick(clock())
 
     async def drain(self) -> None:
         """Take no new sessions, wait for the others to end, and end the rest at the deadline."""

@@ -18,6 +18,7 @@ from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
+from tunnel.options import DEFAULT_RING_BYTES
 from tunnel.owner import CORE_SIDE
 from tunnel.policy import EdgePolicy
 from tunnel.session import Session
@@ -34,12 +35,20 @@ MAX_UNANSWERED_CLOSES = 4096
 
 @dataclass(frozen=True, slots=True)
 class CoreLimits:
-    """What a core grants its edges. ``max_sessions`` is per core, the rest per session or tunnel."""
+    """What a core grants its edges. ``max_sessions`` is per core, the rest per session or tunnel.
+
+    ``hold_seconds`` is how long a tunnel without an attachment is kept. ``worker`` says which of the ``workers`` behind
+    one address this is, from 1.
+    """
 
     window_bytes: int
     flush_window_seconds: float
     half_close_seconds: float
     max_sessions: int
+    hold_seconds: float = 30.0
+    worker: int = 1
+    workers: int = 1
+    ring_bytes: int = DEFAULT_RING_BYTES
 
 
 class Places:
@@ -80,7 +89,12 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             counters,
             flush_window_seconds=limits.flush_window_seconds,
             half_close_seconds=limits.half_close_seconds,
+            ring_bytes=limits.ring_bytes,
         )
+        self.tunnel_id = hello.tunnel_id
+        self.place = hello.place
+        self.peer_identity = ""  # by the edge's certificate
+        self.has_left = False  # the edge has given the tunnel up
         self.edge_name = hello.edge_name
         self.region = hello.region
         self.is_draining = False
@@ -97,40 +111,41 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self._last_slot = 0
         self._connecting: dict[int, asyncio.Task[None]] = {}
 
-    def handle(self, message: tunnel_pb2.AttachRequest) -> None:
-        """Do what a message from the edge says; raises TunnelFault when it breaks the contract."""
-        kind = message.WhichOneof("message")
-        self.sequence.accept(message.sequence, message.acknowledged)
-        if (message.sequence > 0) != (kind in ("batch", "open", "close", "credit")):
-            raise TunnelFault(f"{kind} with sequence {message.sequence}")
+    def handle_other(self, kind: str, message: tunnel_pb2.AttachRequest) -> None:
+        """Do what only an edge says; raises TunnelFault when it breaks the contract."""
         match kind:
-            case "batch":
-                self.handle_batch(message.batch)
             case "open":
                 self._handle_open(message.open)
-            case "close":
-                self.handle_close(message.close)
-            case "credit":
-                self.handle_credit(message.credit)
             case "drain":
                 _log.info("edge_draining", edge=self.edge_name, deadline_ms=message.drain.deadline_milliseconds)
-            case "heartbeat":
-                pass
+            case "leave":
+                self.has_left = True
+                self.gone(Reason.TUNNEL_LOST)
             case _:
-                raise TunnelFault(f"unexpected {kind or 'empty message'} from the edge")
+                raise TunnelFault(f"unexpected {kind} from the edge")
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What keeps the game server content: it gets whole frames only, so one of ours always stands between two."""
+        return self._policy.keep_alive
+
+    @property
+    def keep_alive_seconds(self) -> float:
+        """How often the game server is to get one."""
+        return self._policy.keep_alive_seconds
 
     def announce_drain(self, deadline_seconds: float) -> None:
         """Tell the edge to bring no new sessions; those that come nevertheless are closed."""
         self.is_draining = True
         drain = tunnel_pb2.Drain(deadline_milliseconds=int(deadline_seconds * 1000))
-        self.queue.add(tunnel_pb2.AttachResponse(drain=drain), sequenced=False)
+        self.queue.add(tunnel_pb2.AttachResponse(drain=drain))
 
     def set_policy(self, policy: EdgePolicy, message: tunnel_pb2.Policy) -> None:
         """Go on under another policy from this place of the stream, where the edge will too; ``message`` holds it."""
         self._policy = policy
         self._watcher = _make_watcher(policy)
         self._recheck = _wider(self._recheck, policy.serverbound)
-        self.queue.add(tunnel_pb2.AttachResponse(policy=message), sequenced=False)
+        self.queue.add(tunnel_pb2.AttachResponse(policy=message))
         if self._watcher is not None:
             for session in self.sessions.values():
                 session.watch(self._watcher)
@@ -208,11 +223,18 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             session.connect_failed(error.reason)
             self._give_place_back(session.slot)
             return
+        await self._until_awake()
         self._connecting.pop(session.slot, None)
         self._watch.worked()
         if session.reason:  # it ended meanwhile; the link only gets what was accepted for it
             self._give_place_back(session.slot)
         session.connect(link)
+
+    async def _until_awake(self) -> None:
+        """After a sleep of this process, wait until the tunnel knows of it: the edge may have given the session up."""
+        attachment = self.attachment
+        if attachment is not None and attachment.has_slept():
+            await attachment.over.wait()
 
     def _give_place_back(self, slot: int) -> None:
         if slot in self._placed:

@@ -4,6 +4,7 @@ The only module of the core that knows gRPC. Every refusal is a gRPC status with
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from core.features.host import FeatureHost
 from core.origin import Origin
 from core.origin_watch import OriginWatch
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
+from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.bans import Ban, Banned
 from tunnel.counters import Counters
 from tunnel.options import HELLO_TIMEOUT_SECONDS, MAX_NAME_BYTES, PROTOCOL_VERSION
@@ -29,6 +31,13 @@ _log = structlog.get_logger("core.tunnel")
 
 MAX_TUNNELS = 1024
 """Bound on attached tunnels of one core: a thousand edge workers are far more than a fleet has."""
+
+ABORT_SECONDS = 1.0
+
+DRAIN_HOLD_SECONDS = 2.0
+"""How long a tunnel without an attachment may keep a core that is to end."""
+
+LEAVE_SECONDS = 1.0
 
 _Context = Any  # grpc.aio.ServicerContext; its stubs do not follow the reader and writer form
 
@@ -57,13 +66,21 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self.counters: dict[str, Counters] = {}  # by edge name, so that they outlive an attachment
         self.tunnels: dict[bytes, CoreTunnel] = {}
         self.is_draining = False
+        self.epoch = time.time_ns()
         self._welcome = tunnel_pb2.Welcome(
             protocol_version=PROTOCOL_VERSION,
             core_name=name,
             region=region,
             software_version=software_version,
             window_bytes=limits.window_bytes,
+            epoch=self.epoch,
+            hold_milliseconds=int(limits.hold_seconds * 1000),
+            worker=limits.worker,
+            workers=limits.workers,
         )
+        self._welcome_again = tunnel_pb2.Welcome()
+        self._welcome_again.CopyFrom(self._welcome)
+        self._welcome_again.resumed = True
         self.policy = policy
         self._policy_message = encode_policy(policy)
         self._origin = origin
@@ -95,20 +112,53 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         """Lift some bans, then put up others or give them another time or notice; raises as `set_bans` does."""
         self._bans.change(added, removed, self.policy.clientbound)
 
+    def tick(self, now_seconds: float) -> None:
+        """Keep time for all tunnels; called about once a second."""
+        hold_seconds = self._limits.hold_seconds
+        if self.is_draining:
+            hold_seconds = min(hold_seconds, DRAIN_HOLD_SECONDS)
+        for tunnel in list(self.tunnels.values()):
+            try:
+                tunnel.tick(now_seconds)
+            except TunnelFault as fault:
+                _log.error("tunnel_fault", edge=tunnel.edge_name, reason=str(fault))
+                self._end(tunnel, Reason.TUNNEL_FULL)
+                continue
+            if tunnel.held_seconds(time.monotonic()) >= hold_seconds:
+                _log.warning("hold_ended", edge=tunnel.edge_name, sessions_ended=tunnel.running_sessions)
+                self._end(tunnel, Reason.TUNNEL_LOST)
+
+    async def leave(self) -> None:
+        """Tell all edges that nothing will come back here, so that nobody is held for it."""
+        attached = [tunnel for tunnel in self.tunnels.values() if tunnel.is_attached]
+        for tunnel in attached:
+            leave = tunnel_pb2.AttachResponse(leave=tunnel_pb2.Leave(reason=Reason.CORE_DRAINING))
+            tunnel.queue.add_urgent(leave)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await asyncio.gather(*(tunnel.queue.drained() for tunnel in attached))
+
+    def close(self) -> None:
+        """End all tunnels: the core ends."""
+        for tunnel in list(self.tunnels.values()):
+            self._end(tunnel, Reason.CORE_DRAINING)
+
     async def Attach(self, request_iterator: object, context: _Context) -> None:  # noqa: N802 - named by the contract
         """Serve one attachment from hello to its end."""
         del request_iterator  # read() is used instead, so that reads and writes go on side by side
         try:
-            hello = await self._read_hello(context)
-            await self._serve(context, hello)
+            await self._serve(context, await self._read_hello(context))
         except RefusedError as error:
             _log.warning("attachment_refused", peer=context.peer(), status=error.code.name, reason=str(error))
             await context.abort(error.code, str(error))
         except TunnelFault as error:
             _log.error("tunnel_fault", peer=context.peer(), reason=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except AttachmentLostError as error:
+            async with asyncio.timeout(ABORT_SECONDS):  # to an edge that hangs, the end of a call may not go out either
+                await context.abort(grpc.StatusCode.ABORTED, str(error))
 
-    async def _read_hello(self, context: _Context) -> tunnel_pb2.Hello:
+    async def _read_hello(self, context: _Context) -> tunnel_pb2.AttachRequest:
         # Not a timeout around the read: to cancel a read cancels the call, and then no status reaches the edge.
         reading = asyncio.ensure_future(context.read())
         done, _ = await asyncio.wait({reading}, timeout=HELLO_TIMEOUT_SECONDS)
@@ -118,9 +168,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         message = reading.result()
         if message is grpc.aio.EOF or message.WhichOneof("message") != "hello":
             raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a hello")
-        hello: tunnel_pb2.Hello = message.hello
-        self._check_hello(hello)
-        return hello
+        request: tunnel_pb2.AttachRequest = message
+        self._check_hello(request.hello)
+        return request
 
     def _check_hello(self, hello: tunnel_pb2.Hello) -> None:
         invalid = grpc.StatusCode.INVALID_ARGUMENT
@@ -133,44 +183,127 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             raise RefusedError(invalid, f"tunnel id of {len(hello.tunnel_id)} bytes where 16 belong")
         if not 1 <= len(hello.edge_name.encode()) <= MAX_NAME_BYTES:
             raise RefusedError(invalid, f"edge name: 1 to {MAX_NAME_BYTES} bytes are allowed")
+        if len(hello.place) not in (0, 16):
+            raise RefusedError(invalid, f"place of {len(hello.place)} bytes where 0 or 16 belong")
         if max(len(hello.region.encode()), len(hello.software_version.encode())) > MAX_NAME_BYTES:
             raise RefusedError(invalid, f"region and software version: at most {MAX_NAME_BYTES} bytes are allowed")
         try:
             check_window(hello.window_bytes)
         except LayoutError as error:
             raise RefusedError(invalid, str(error)) from error
+
+    async def _serve(self, context: _Context, request: tunnel_pb2.AttachRequest) -> None:
+        tunnel = await (self._find(context, request) if request.hello.resume else self._make(context, request.hello))
+        welcome = self._welcome_again if request.hello.resume else self._welcome
+        if tunnel is None:
+            await context.write(tunnel_pb2.AttachResponse(welcome=self._welcome))
+            return
+        first = tunnel_pb2.AttachResponse(acknowledged=tunnel.delivery.received, welcome=welcome)
+
+        async def read() -> tunnel_pb2.AttachRequest | None:
+            message = await context.read()
+            return None if message is grpc.aio.EOF else message
+
+        try:
+            await Attachment(tunnel, f"core-tunnel-{tunnel.edge_name}").carry(read, context.write, first)
+        except TunnelFault:
+            self._end(tunnel, Reason.TUNNEL_LOST)
+            raise
+        finally:
+            if tunnel.has_left:
+                self._end(tunnel, Reason.TUNNEL_LOST)
+            _log.info(
+                "edge_detached",
+                edge=tunnel.edge_name,
+                sessions_held=tunnel.running_sessions,
+                hold_seconds=0 if tunnel.is_over else self._limits.hold_seconds,
+            )
+
+    async def _make(self, context: _Context, hello: tunnel_pb2.Hello) -> CoreTunnel:
+        """Make a new tunnel; raises RefusedError."""
         if self.is_draining:
             raise RefusedError(grpc.StatusCode.UNAVAILABLE, "this core is draining")
+        self._end_predecessor(context, hello)
         if hello.tunnel_id in self.tunnels:
-            raise RefusedError(grpc.StatusCode.ALREADY_EXISTS, f"tunnel {hello.tunnel_id.hex()} is attached already")
+            raise RefusedError(grpc.StatusCode.ALREADY_EXISTS, "a tunnel with this id exists already")
         if len(self.tunnels) >= MAX_TUNNELS:
-            raise RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_TUNNELS} tunnels are attached already")
-
-    async def _serve(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
-        counters = self._counters_of(hello.edge_name)
+            raise RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_TUNNELS} tunnels exist already")
         tunnel = CoreTunnel(
-            hello, self.policy, self._origin, self._watch, self._places, counters, self._limits, self._features
+            hello,
+            self.policy,
+            self._origin,
+            self._watch,
+            self._places,
+            self._counters_of(hello.edge_name),
+            self._limits,
+            self._features,
         )
+        tunnel.peer_identity = _identity(context)
         self.tunnels[hello.tunnel_id] = tunnel
-        tunnel.queue.add(tunnel_pb2.AttachResponse(welcome=self._welcome), sequenced=False)
-        tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message), sequenced=False)
+        tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message))
         self._bans.lead_to(tunnel.queue)
         _log.info("edge_attached", edge=hello.edge_name, region=hello.region, peer=context.peer())
+        return tunnel
+
+    def _end_predecessor(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
+        """End the held tunnel of an edge worker that has been started anew: nobody will come back for that one."""
+        whose = (hello.edge_name, _identity(context), hello.place)
+        for tunnel in list(self.tunnels.values()):
+            is_the_same = (tunnel.edge_name, tunnel.peer_identity, tunnel.place) == whose
+            if hello.place and is_the_same and not tunnel.is_attached:
+                _log.info("edge_restarted", edge=hello.edge_name, sessions_ended=tunnel.running_sessions)
+                self._end(tunnel, Reason.TUNNEL_LOST)
+
+    async def _find(self, context: _Context, request: tunnel_pb2.AttachRequest) -> CoreTunnel | None:
+        """Find the tunnel that an edge comes back for, and take it from an attachment that is not over yet.
+
+        None where there is none; raises RefusedError where it is another edge's, and TunnelFault, which ends the
+        tunnel, when the edge goes on from where it cannot be.
+        """
+        hello = request.hello
+        tunnel = self.tunnels.get(hello.tunnel_id)
+        if tunnel is None or hello.epoch != self.epoch:
+            return None
+        if (tunnel.edge_name, tunnel.peer_identity) != (hello.edge_name, _identity(context)):
+            raise RefusedError(grpc.StatusCode.PERMISSION_DENIED, "the tunnel belongs to another edge")
+        while tunnel.attachment is not None:
+            attachment = tunnel.attachment
+            attachment.give_up("the edge has attached anew")
+            await attachment.over.wait()
+        if tunnel.is_over:
+            return None
+        held = tunnel.held_seconds(time.monotonic())
         try:
-            async with tunnel.queue.writing(context.write, f"core-tunnel-writer-{hello.edge_name}"):
-                while (message := await context.read()) is not grpc.aio.EOF:
-                    tunnel.handle(message)
-        finally:
-            del self.tunnels[hello.tunnel_id]
+            tunnel.delivery.resume(request.acknowledged)
+        except TunnelFault:
+            self._end(tunnel, Reason.TUNNEL_LOST)
+            raise
+        _log.info(
+            "edge_reattached",
+            edge=hello.edge_name,
+            peer=context.peer(),
+            held_seconds=round(held, 3),
+            sessions=tunnel.running_sessions,
+            resending=len(tunnel.delivery.messages()),
+        )
+        return tunnel
+
+    def _end(self, tunnel: CoreTunnel, reason: Reason) -> None:
+        """The tunnel will not come back; harmless when done twice."""
+        if self.tunnels.pop(tunnel.tunnel_id, None) is not None:
             self._bans.leave(tunnel.queue)
-            ended = tunnel.running_sessions
-            tunnel.gone(Reason.TUNNEL_LOST)
-            _log.info("edge_detached", edge=hello.edge_name, sessions_ended=ended)
+            tunnel.gone(reason)
 
     def _counters_of(self, edge_name: str) -> Counters:
         if edge_name not in self.counters and len(self.counters) >= MAX_TUNNELS:
             edge_name = "other"  # names come from outside: they may not fill the memory
         return self.counters.setdefault(edge_name, Counters())
+
+
+def _identity(context: _Context) -> str:
+    """Return who the edge is by its certificate; empty where it has none."""
+    names = (context.auth_context() or {}).get("x509_common_name", ())
+    return b"".join(names).decode(errors="replace")
 
 
 def _forget(task: asyncio.Future[Any]) -> None:

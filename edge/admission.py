@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge.access_lists import AccessLists
-from edge.bans import BanBook
+from edge.bans import BanBook, BanBooks
 from edge.prefixes import PrefixSet
 from edge.shared_counts import SharedCounts
 from wire.reasons import Reason
@@ -60,10 +60,10 @@ class Admission:
         exempt: PrefixSet,
         lists: AccessLists,
         counts: SharedCounts,
-        bans: BanBook | None = None,
+        bans: BanBook | BanBooks | None = None,
     ) -> None:
         self.lists = lists
-        self.bans = BanBook() if bans is None else bans
+        self.bans: BanBook | BanBooks = BanBook() if bans is None else bans
         self._limits = limits
         self._exempt = exempt
         self._counts = counts

@@ -120,9 +120,15 @@ class BanBook:
         self._clock = clock
         self._bans = BanSet()
         self._coming: BanSet | None = None
+        self._is_whole = False
 
     def __len__(self) -> int:
         return len(self._bans)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the core has told all of its bans once."""
+        return self._is_whole
 
     def take(self, changes: BanChanges) -> None:
         """Obey a message of the core; raises TunnelFault, and what was in force stays so (see `abandon`)."""
@@ -134,8 +140,13 @@ class BanBook:
             if not changes.is_complete:
                 return
             self._bans, self._coming = self._coming, None
+            self._is_whole = True
         for tell in self.on_change:
             tell()
+
+    def clear(self) -> None:
+        """Forget everything: somebody else says who is banned."""
+        self._bans, self._coming, self._is_whole = BanSet(), None, False
 
     def abandon(self) -> None:
         """Forget the set that is on its way: a part of it was bad, or will not come."""
@@ -148,3 +159,47 @@ class BanBook:
     def name_notice(self, kind: str, name: bytes) -> bytes | None:
         """The same for a name in small letters, of a kind (`wire.steps.CAPTURES`)."""
         return self._bans.name_notice(kind, name, self._clock())
+
+
+class BanBooks:
+    """The bans of every core this edge has a tunnel to: who is banned by any of them is.
+
+    Cores of one fleet have the same bans, and each says them by itself. What a core said that cannot be reached any
+    more stays in force until another one has said all of its own. ``clock`` gives monotonic seconds, ``is_attached``
+    says whether a core can be reached; ``on_change`` is called whenever others may be banned than before.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, is_attached: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        self.on_change: list[Callable[[], None]] = []
+        self._clock = clock
+        self._is_attached = is_attached
+        self._books: dict[str, BanBook] = {}
+
+    def __len__(self) -> int:
+        return max(map(len, self._books.values()), default=0)
+
+    def book(self, core: str) -> BanBook:
+        """Return the book that a core writes to."""
+        if core not in self._books:
+            book = self._books[core] = BanBook(self._clock)
+            book.on_change.append(lambda: self._changed(core))
+        return self._books[core]
+
+    def address_notice(self, address: bytes) -> bytes | None:
+        """Return the frames that tell a packed address of its ban, maybe none; None when it is not banned."""
+        notices = (book.address_notice(address) for book in self._books.values())
+        return next((notice for notice in notices if notice is not None), None)
+
+    def name_notice(self, kind: str, name: bytes) -> bytes | None:
+        """The same for a name in small letters, of a kind (`wire.steps.CAPTURES`)."""
+        notices = (book.name_notice(kind, name) for book in self._books.values())
+        return next((notice for notice in notices if notice is not None), None)
+
+    def _changed(self, core: str) -> None:
+        if self._books[core].is_whole:
+            for other in [each for each in self._books if each != core and not self._is_attached(each)]:
+                self._books[other].clear()
+        for tell in self.on_change:
+            tell()

@@ -9,7 +9,7 @@ import structlog
 
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
-from edge.bans import BanBook
+from edge.bans import BanBooks
 from edge.denied_names import DeniedNames
 from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
@@ -57,10 +57,14 @@ class AdmissionConfig:
 
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
-    """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one."""
+    """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
+
+    It keeps a tunnel to each of the ``cores``. New players go to the first that can be reached and takes any.
+    """
 
     listen_host: str
     listen_port: int
+    cores: tuple[str, ...]
     tunnel: TunnelSettings
     max_sessions: int
     shares_port: bool
@@ -88,7 +92,7 @@ class Edge:
         self._config = config
         rules = config.admission
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
-        self.bans = BanBook(time.monotonic)
+        self.bans = BanBooks(time.monotonic, is_attached=self._is_attached)
         self._bans_changed = asyncio.Event()
         self.bans.on_change.append(self._bans_changed.set)
         counts = rules.counts or private_counts(config.max_connections)
@@ -115,14 +119,8 @@ class Edge:
             no_room=self._door.close_at_once,
         )
         self._cache = PolicyCache(config.policy_cache)
-        self._client = TunnelClient(
-            config.tunnel,
-            self.counters,
-            on_attached=self._attached,
-            on_policy=self._cache.store,
-            random=SystemRandom(),
-        )
-        self._attachments: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
+        self._clients = tuple(self._make_client(core) for core in config.cores)
+        self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
@@ -133,15 +131,20 @@ class Edge:
         return self._listener.address
 
     @property
+    def tunnels(self) -> tuple[EdgeTunnel, ...]:
+        """The tunnels there are, attached or held, in the order of the cores."""
+        return tuple(client.tunnel for client in self._clients if client.tunnel is not None)
+
+    @property
     def tunnel(self) -> EdgeTunnel | None:
-        """The attached tunnel, if there is one."""
-        return self._client.tunnel
+        """The tunnel that a new player would get: an attached one if there is any."""
+        tunnels = [tunnel for tunnel in self.tunnels if not tunnel.is_draining] or self.tunnels
+        return next((tunnel for tunnel in tunnels if tunnel.is_attached), next(iter(tunnels), None))
 
     @property
     def running_sessions(self) -> int:
         """Players connected through this edge now."""
-        tunnel = self._client.tunnel
-        return tunnel.running_sessions if tunnel is not None else 0
+        return sum(tunnel.running_sessions for tunnel in self.tunnels)
 
     @property
     def connections(self) -> int:
@@ -152,7 +155,8 @@ class Edge:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._client.run(), name="edge-tunnel-client")
+                for client in self._clients:
+                    tasks.create_task(client.run(), name=f"edge-tunnel-client-{client.core}")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
                 tasks.create_task(self._tick(), name="edge-tick")
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
@@ -171,24 +175,44 @@ class Edge:
         """Let no new players in, wait for the others to leave, and end the rest at the deadline."""
         self._is_draining = True
         self._listener.close()
-        tunnel = self._client.tunnel
-        if tunnel is None:
+        if not self.tunnels:
             return
-        _log.info("draining", sessions=tunnel.running_sessions, deadline_seconds=self._config.drain_seconds)
-        await tunnel.drain(self._config.drain_seconds, self._config.linger_seconds)
+        config = self._config
+        _log.info("draining", sessions=self.running_sessions, deadline_seconds=config.drain_seconds)
+        async with asyncio.TaskGroup() as tasks:
+            for tunnel in self.tunnels:
+                tasks.create_task(tunnel.drain(config.drain_seconds, config.linger_seconds))
+        async with asyncio.TaskGroup() as tasks:
+            for client in self._clients:
+                tasks.create_task(client.finish())
 
-    def _attached(self, tunnel: EdgeTunnel) -> None:
+    def _make_client(self, core: str) -> TunnelClient:
+        return TunnelClient(
+            core,
+            self._config.tunnel,
+            self.counters,
+            on_tunnel=lambda tunnel: self._take_tunnel(core, tunnel),
+            on_policy=self._cache.store,
+            random=SystemRandom(),
+        )
+
+    def _take_tunnel(self, core: str, tunnel: EdgeTunnel) -> None:
+        """A new tunnel to a core: players may come in through it."""
         self._last_policy = tunnel.policy
-        self.bans.abandon()  # the rest of a set that another core began will not come
-        tunnel.obey_bans(self.bans, self._denied_names)
+        bans = self.bans.book(core)
+        bans.abandon()  # the rest of a set that was on its way will not come
+        tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
-        self._attachments.put_nowait(tunnel)
+        self._new_tunnels.put_nowait(tunnel)
+
+    def _is_attached(self, core: str) -> bool:
+        return any(client.core == core and client.attached is not None for client in self._clients)
 
     async def _open_when_attached(self) -> None:
         if self._last_policy is not None:  # known from before: who comes while no core answers is told so
             await self._open(self._last_policy)
         while True:
-            tunnel = await self._attachments.get()
+            tunnel = await self._new_tunnels.get()
             await self._open(tunnel.policy)
 
     async def _open(self, policy: EdgePolicy) -> None:
@@ -197,19 +221,19 @@ class Edge:
             self._ready.set_result(policy)
 
     def _notice(self, reason: Reason) -> bytes:
-        tunnel = self._client.tunnel
+        tunnel = self.tunnel
         policy = tunnel.policy if tunnel is not None else self._last_policy
         return policy.notice_for(reason) if policy is not None else b""
 
     def _pick(self) -> EdgeTunnel | Reason:
-        tunnel = self._client.tunnel
         if self._is_draining:
             return Reason.EDGE_DRAINING
-        if tunnel is None:
+        tunnel = self.tunnel
+        if tunnel is None or not tunnel.is_attached:
             return Reason.NO_CORE
         if tunnel.is_draining:
             return Reason.CORE_DRAINING
-        if tunnel.running_sessions >= self._config.max_sessions:
+        if self.running_sessions >= self._config.max_sessions:
             return Reason.SESSION_LIMIT
         return tunnel
 
@@ -238,5 +262,5 @@ class Edge:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.refusals.tick(time.monotonic())
-            if self._client.tunnel is not None:
-                self._client.tunnel.tick(clock())
+            for client in self._clients:
+                client.tick(clock())

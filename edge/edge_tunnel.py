@@ -1,6 +1,7 @@
 """The edge's end of one tunnel: opens sessions for players and obeys the core's policy.
 
-Lives from welcome to the end of the attachment; the client (`edge.tunnel_client`) feeds it messages.
+Lives from the first welcome until it is given up, over any number of attachments; the client (`edge.tunnel_client`)
+makes those.
 """
 
 import time
@@ -21,12 +22,14 @@ from tunnel.bans_codec import decode_bans
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
 from tunnel.link import Link
+from tunnel.options import DEFAULT_RING_BYTES
 from tunnel.owner import EDGE_SIDE
 from tunnel.policy import EdgePolicy, decode_policy
 from tunnel.session import Session
 from wire.chunks import MAX_SLOT
 from wire.errors import TunnelFault
 from wire.guard import Guard
+from wire.reasons import Reason
 from wire.tables import Tables
 
 _log = structlog.get_logger("edge.tunnel")
@@ -48,10 +51,11 @@ class SocketAddress:
 
 
 class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
-    """A welcomed tunnel. ``welcome`` was checked by the client."""
+    """A welcomed tunnel. ``welcome`` was checked by the client; ``tunnel_id`` is a secret of edge and core."""
 
     def __init__(
         self,
+        tunnel_id: bytes,
         welcome: tunnel_pb2.Welcome,
         policy: EdgePolicy,
         counters: Counters,
@@ -59,6 +63,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         window_bytes: int,
         flush_window_seconds: float,
         half_close_seconds: float,
+        ring_bytes: int = DEFAULT_RING_BYTES,
         on_policy: Callable[[tunnel_pb2.Policy], None] = lambda _: None,
     ) -> None:
         super().__init__(
@@ -67,7 +72,10 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             counters,
             flush_window_seconds=flush_window_seconds,
             half_close_seconds=half_close_seconds,
+            ring_bytes=ring_bytes,
         )
+        self.tunnel_id = tunnel_id
+        self.welcome = welcome
         self.policy = policy
         self.refusals: RefusalLog | None = None  # where to say what was refused
         self._on_policy = on_policy
@@ -80,6 +88,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self._refused: dict[int, SessionRefusals] = {}  # by slot: those who had a frame refused
         self.core_name = welcome.core_name
         self.is_draining = False
+        self.has_left = False  # the core has given the tunnel up: there is nothing to come back to
         self._send_window = welcome.window_bytes
         self._receive_window = window_bytes
         self._last_slot = 0
@@ -113,35 +122,37 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         session.connect(link)
         return session
 
-    def handle(self, message: tunnel_pb2.AttachResponse) -> None:
-        """Do what a message from the core says; raises TunnelFault when it breaks the contract."""
-        kind = message.WhichOneof("message")
-        self.sequence.accept(message.sequence, message.acknowledged)
-        if (message.sequence > 0) != (kind in ("batch", "close", "credit")):
-            raise TunnelFault(f"{kind} with sequence {message.sequence}")
+    def handle_other(self, kind: str, message: tunnel_pb2.AttachResponse) -> None:
+        """Do what only a core says; raises TunnelFault when it breaks the contract."""
         match kind:
-            case "batch":
-                self.handle_batch(message.batch)
-            case "close":
-                self.handle_close(message.close)
-            case "credit":
-                self.handle_credit(message.credit)
             case "policy":
                 self._take_policy(message.policy)
             case "bans":
                 self._take_bans(message.bans)
             case "drain":
                 self.is_draining = True
-            case "heartbeat":
-                pass
+            case "leave":
+                self.has_left = True
+                self.gone(Reason.TUNNEL_LOST)
             case _:
-                raise TunnelFault(f"unexpected {kind or 'empty message'} from the core")
+                raise TunnelFault(f"unexpected {kind} from the core")
 
     def obey_bans(self, bans: BanBook, denied: DeniedNames) -> None:
         """Admit no name that is among the denied from now on, and put the core's bans into the book."""
         self._bans = bans
         self._denied = denied
         self._tell_guards()
+
+    @property
+    def keep_alive(self) -> bytes:
+        """What keeps a player's client content, if a frame of ours surely stands between two of the server's."""
+        is_never_cut = self.policy.clientbound.max_frame_bytes <= self._receive_window // 2
+        return self.policy.keep_alive if is_never_cut else b""
+
+    @property
+    def keep_alive_seconds(self) -> float:
+        """How often a player's client is to get one."""
+        return self.policy.keep_alive_seconds
 
     def session_refused(self, session: Session) -> None:
         """Explain what a session's guard has refused, as far as there is time for it."""

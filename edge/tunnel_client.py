@@ -1,10 +1,12 @@
-"""Keeps the edge attached to its core: connects, greets, carries messages, and tries again when it breaks.
+"""Keeps the edge attached to one core: connects, greets, carries messages, and attaches again when it breaks.
 
-The only module of the edge that knows gRPC. It says once that the core is away and once that it is back,
-however long that takes.
+The only module of the edge that knows gRPC. While the tunnel is broken its players are held; when the core is back in
+time, both go on where they were. It says once that the core is away and once that it is back, however long that takes.
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -17,11 +19,12 @@ import structlog
 from edge.backoff import Backoff
 from edge.edge_tunnel import EdgeTunnel
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
+from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.counters import Counters
-from tunnel.options import CHANNEL_OPTIONS, HELLO_TIMEOUT_SECONDS, PROTOCOL_VERSION
+from tunnel.options import CHANNEL_OPTIONS, DEFAULT_RING_BYTES, HELLO_TIMEOUT_SECONDS, PROTOCOL_VERSION
 from tunnel.policy import decode_policy
 from wire.credits import check_window
-from wire.errors import LayoutError, TunnelFault
+from wire.errors import LayoutError, TidegateError, TunnelFault
 from wire.reasons import Reason
 
 _log = structlog.get_logger("edge.tunnel")
@@ -29,134 +32,284 @@ _log = structlog.get_logger("edge.tunnel")
 STEADY_SECONDS = 5.0
 """An attachment that lasted this long was a good one: the next break is met with short waits again."""
 
+LONGEST_WAIT_HELD_SECONDS = 0.25
+"""The longest wait between two attempts while players are held: their pause is longer by that."""
+
+RESUME_PATIENCE_SECONDS = 0.5
+RESUME_ROUND_TRIPS = 6
+"""An attempt to come back may take this long and so many round trips: a packet that got lost on a road that was dead is
+repeated by the system only much later, and a new attempt is quicker."""
+
+LEAVE_SECONDS = 1.0
+
 _Call = Any  # grpc.aio.StreamStreamCall; its stubs do not follow the reader and writer form
 
 
 @dataclass(frozen=True, slots=True)
 class TunnelSettings:
-    """What the client needs to know; names and version are for people at the core."""
+    """What the client needs to know; names and version are for people at the core.
 
-    core: str
+    ``hold_seconds`` is how long players are kept while no core can be reached; the core may say less. ``place`` is this
+    worker on this machine, whenever it is started: 16 bytes, or none where that is not known.
+    """
+
     edge_name: str
     region: str
     software_version: str
     window_bytes: int
     flush_window_seconds: float
     half_close_seconds: float
+    hold_seconds: float = 30.0
+    ring_bytes: int = DEFAULT_RING_BYTES
+    place: bytes = b""
+
+
+class AnotherWorkerError(TidegateError):
+    """A core of several workers answered, but not the one that has the tunnel."""
+
+    code = "another_worker"
 
 
 class TunnelClient:
     """One tunnel at a time to one core, for as long as `run` runs.
 
-    ``on_policy`` is told of each policy that was checked and is obeyed from then on.
+    ``on_tunnel`` is told of each new tunnel, ``on_policy`` of each policy that was checked and is obeyed from then on.
     """
 
     def __init__(
         self,
+        core: str,
         settings: TunnelSettings,
         counters: Counters,
         *,
-        on_attached: Callable[[EdgeTunnel], None],
+        on_tunnel: Callable[[EdgeTunnel], None],
         on_policy: Callable[[tunnel_pb2.Policy], None],
         random: Random,
     ) -> None:
+        self.core = core
         self._settings = settings
         self._counters = counters
-        self._on_attached = on_attached
+        self._on_tunnel = on_tunnel
         self._on_policy = on_policy
+        self._random = random
         self._backoff = Backoff(random)
         self._is_away = False
-        self.tunnel: EdgeTunnel | None = None  # the attached one; None while there is none
+        self._call: _Call = None
+        self.tunnel: EdgeTunnel | None = None  # attached, or held; None while there is none
+
+    @property
+    def attached(self) -> EdgeTunnel | None:
+        """The tunnel if its core can be reached now."""
+        return self.tunnel if self.tunnel is not None and self.tunnel.is_attached else None
 
     async def run(self) -> None:
-        """Attach, serve, and attach again, until cancelled."""
+        """Attach, carry, and attach again, until cancelled; then the sessions end."""
+        try:
+            await self._keep_attached()
+        finally:
+            self._lose("this edge ends", Reason.EDGE_DRAINING)
+
+    async def _keep_attached(self) -> None:
         while True:
-            began = asyncio.get_running_loop().time()
+            began = time.monotonic()
             try:
                 await self._attach_once()
+            except AnotherWorkerError:
+                self._backoff.reset()  # the next call may get the right one: they are dealt out by chance
             except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
                 self._complain(_describe(error))
-            except (TunnelFault, TimeoutError, asyncio.InvalidStateError) as error:
+            except (TunnelFault, AttachmentLostError, TimeoutError, asyncio.InvalidStateError) as error:
                 self._complain(_describe(error))
             else:
                 self._complain("the core ended the attachment")
-            if asyncio.get_running_loop().time() - began > STEADY_SECONDS:
+            if time.monotonic() - began > STEADY_SECONDS:
                 self._backoff.reset()
-            await asyncio.sleep(self._backoff.next_seconds())
+            self._give_up_in_time()
+            await asyncio.sleep(self._next_wait_seconds())
 
     async def finish(self) -> None:
-        """Wait until everything queued has been handed to the core."""
-        if self.tunnel is not None:
-            await self.tunnel.queue.drained()
+        """Hand everything queued to the core and tell it that nobody will come back."""
+        tunnel, call = self.tunnel, self._call
+        if tunnel is None or call is None or not tunnel.is_attached:
+            return
+        await tunnel.queue.drained()
+        tunnel.has_left = True
+        await _say_leave(call, tunnel, Reason.EDGE_DRAINING)
+
+    def tick(self, now_seconds: float) -> None:
+        """Keep time for the tunnel; called about once a second."""
+        tunnel = self.tunnel
+        if tunnel is None:
+            return
+        try:
+            tunnel.tick(now_seconds)
+        except TunnelFault as fault:
+            self._lose(str(fault), Reason.TUNNEL_FULL)
+        else:
+            self._give_up_in_time()
 
     def _complain(self, reason: str) -> None:
         """Say that the core is away: once, however many attempts and reasons follow."""
         level = _log.debug if self._is_away else _log.warning
-        level("core_away", core=self._settings.core, reason=reason, action="trying again until it is back")
+        tunnel = self.tunnel
+        held = {} if tunnel is None else {"sessions_held": tunnel.running_sessions}
+        level("core_away", core=self.core, reason=reason, action="trying again until it is back", **held)
         self._is_away = True
 
+    def _next_wait_seconds(self) -> float:
+        wait = self._backoff.next_seconds()
+        if self.tunnel is None:
+            return wait
+        left = self._hold_seconds() - self.tunnel.held_seconds(time.monotonic())
+        return max(0.0, min(wait, left, LONGEST_WAIT_HELD_SECONDS * self._random.uniform(0.5, 1.0)))
+
+    def _hold_seconds(self) -> float:
+        if self.tunnel is None:
+            return 0.0
+        return min(self._settings.hold_seconds, self.tunnel.welcome.hold_milliseconds / 1000)
+
+    def _give_up_in_time(self) -> None:
+        """End a held tunnel whose time is over."""
+        tunnel = self.tunnel
+        if tunnel is not None and not tunnel.is_attached:
+            held = tunnel.held_seconds(time.monotonic())
+            if tunnel.has_left or held >= self._hold_seconds():
+                self._lose(f"no core for {held:.1f} s", Reason.TUNNEL_LOST)
+
+    def _lose(self, why: str, reason: Reason) -> None:
+        """The tunnel will not come back: its players are told to connect again."""
+        tunnel, self.tunnel = self.tunnel, None
+        if tunnel is not None:
+            if tunnel.running_sessions:
+                _log.error("tunnel_lost", core=self.core, reason=why, sessions_ended=tunnel.running_sessions)
+            tunnel.gone(reason)
+
     async def _attach_once(self) -> None:
-        settings = self._settings
-        async with grpc.aio.insecure_channel(settings.core, options=CHANNEL_OPTIONS) as channel:
+        async with grpc.aio.insecure_channel(self.core, options=CHANNEL_OPTIONS) as channel:
             call: _Call = tunnel_pb2_grpc.TunnelServiceStub(channel).Attach()
             try:
-                async with asyncio.timeout(HELLO_TIMEOUT_SECONDS):
-                    tunnel = await self._greet(call)
-                await self._serve(call, tunnel)
+                async with asyncio.timeout(self._patience_seconds()):
+                    tunnel = await (self._greet(call) if self.tunnel is None else self._greet_again(call, self.tunnel))
+                self._call = call
+                await self._carry(call, tunnel)
             finally:
+                self._call = None
                 call.cancel()
 
-    async def _greet(self, call: _Call) -> EdgeTunnel:
+    def _patience_seconds(self) -> float:
+        """How long an attempt may take: not long while players are held, because the road may be back by now."""
+        if self.tunnel is None:
+            return HELLO_TIMEOUT_SECONDS
+        return RESUME_PATIENCE_SECONDS + RESUME_ROUND_TRIPS * self.tunnel.round_trip_seconds
+
+    def _hello(self, tunnel_id: bytes) -> tunnel_pb2.Hello:
         settings = self._settings
-        hello = tunnel_pb2.Hello(
+        return tunnel_pb2.Hello(
             protocol_version=PROTOCOL_VERSION,
-            tunnel_id=uuid4().bytes,
+            tunnel_id=tunnel_id,
             edge_name=settings.edge_name,
             region=settings.region,
             software_version=settings.software_version,
             window_bytes=settings.window_bytes,
+            place=settings.place,
         )
-        await call.write(tunnel_pb2.AttachRequest(hello=hello))
-        welcome = await _expect(call, "welcome")
-        if welcome.welcome.protocol_version != PROTOCOL_VERSION:
+
+    async def _greet(self, call: _Call) -> EdgeTunnel:
+        """Make a new tunnel."""
+        settings = self._settings
+        tunnel_id = uuid4().bytes
+        await call.write(tunnel_pb2.AttachRequest(hello=self._hello(tunnel_id)))
+        welcome = (await _expect(call, "welcome")).welcome
+        if welcome.protocol_version != PROTOCOL_VERSION:
             raise TunnelFault(
-                f"the core speaks protocol version {welcome.welcome.protocol_version}, this edge {PROTOCOL_VERSION}",
+                f"the core speaks protocol version {welcome.protocol_version}, this edge {PROTOCOL_VERSION}",
             )
         try:
-            check_window(welcome.welcome.window_bytes)
+            check_window(welcome.window_bytes)
         except LayoutError as error:
             raise TunnelFault(f"the core's welcome: {error}") from error
-        message = (await _expect(call, "policy")).policy
-        policy = decode_policy(message)
-        self._on_policy(message)
-        return EdgeTunnel(
-            welcome.welcome,
+        message = await _expect(call, "policy")
+        policy = decode_policy(message.policy)
+        tunnel = EdgeTunnel(
+            tunnel_id,
+            welcome,
             policy,
             self._counters,
             on_policy=self._on_policy,
             window_bytes=settings.window_bytes,
             flush_window_seconds=settings.flush_window_seconds,
             half_close_seconds=settings.half_close_seconds,
+            ring_bytes=settings.ring_bytes,
         )
-
-    async def _serve(self, call: _Call, tunnel: EdgeTunnel) -> None:
+        tunnel.delivery.accept(message.sequence, message.acknowledged)
+        self._on_policy(message.policy)
         self.tunnel = tunnel
-        _log.info("core_attached", core=self._settings.core, name=tunnel.core_name, game=tunnel.policy.game)
         self._is_away = False
-        self._on_attached(tunnel)
+        _log.info("core_attached", core=self.core, name=tunnel.core_name, game=policy.game)
+        return tunnel
+
+    async def _greet_again(self, call: _Call, tunnel: EdgeTunnel) -> EdgeTunnel:
+        """Attach to a tunnel that was broken; raises TunnelFault when the core does not have it any more."""
+        hello = self._hello(tunnel.tunnel_id)
+        hello.resume = True
+        hello.epoch = tunnel.welcome.epoch
+        await call.write(tunnel_pb2.AttachRequest(acknowledged=tunnel.delivery.received, hello=hello))
+        message = await _expect(call, "welcome")
+        if self.tunnel is not tunnel:
+            await _say_leave(call, tunnel, Reason.TUNNEL_LOST)
+            raise TunnelFault("the tunnel was given up meanwhile")
+        if not message.welcome.resumed:
+            if message.welcome.worker != tunnel.welcome.worker and message.welcome.workers > 1:
+                raise AnotherWorkerError(f"worker {message.welcome.worker} answered")
+            why = "the core does not know the tunnel any more: it was started anew, or was away for too long"
+            self._lose(why, Reason.TUNNEL_LOST)
+            self._backoff.reset()  # it is there, and takes a new tunnel
+            raise TunnelFault(why)
+        held = tunnel.held_seconds(time.monotonic())
         try:
-            async with tunnel.queue.writing(call.write, "edge-tunnel-writer"):
-                while (message := await call.read()) is not grpc.aio.EOF:
-                    tunnel.handle(message)
-            code = await call.code()
-            if code is not grpc.StatusCode.OK:
-                raise TunnelFault(f"{code.name}: {await call.details()}")
-        except TunnelFault as error:
-            _log.error("tunnel_fault", core=self._settings.core, reason=str(error))
+            tunnel.delivery.resume(message.acknowledged)
+        except TunnelFault as fault:
+            self._lose(str(fault), Reason.TUNNEL_LOST)
             raise
-        finally:
-            self.tunnel = None
-            tunnel.gone(Reason.TUNNEL_LOST)
+        self._is_away = False
+        _log.info(
+            "core_reattached",
+            core=self.core,
+            held_seconds=round(held, 3),
+            sessions=tunnel.running_sessions,
+            resending=len(tunnel.delivery.messages()),
+        )
+        return tunnel
+
+    async def _carry(self, call: _Call, tunnel: EdgeTunnel) -> None:
+        async def read() -> tunnel_pb2.AttachResponse | None:
+            message = await call.read()
+            return None if message is grpc.aio.EOF else message
+
+        attachment = Attachment(tunnel, "edge-tunnel")
+        if tunnel.attachments == 0:
+            self._on_tunnel(tunnel)
+        try:
+            await attachment.carry(read, call.write)
+            code = await call.code()
+            if code is grpc.StatusCode.INVALID_ARGUMENT:  # our own fault: there is no tunnel any more
+                raise TunnelFault(f"{code.name}: {await call.details()}")
+            if code is not grpc.StatusCode.OK:
+                raise AttachmentLostError(f"{code.name}: {await call.details()}")
+        except TunnelFault as fault:
+            _log.error("tunnel_fault", core=self.core, reason=str(fault))
+            self._lose(str(fault), Reason.TUNNEL_LOST)
+            await _say_leave(call, tunnel, Reason.TUNNEL_LOST)
+            raise
+
+
+async def _say_leave(call: _Call, tunnel: EdgeTunnel, reason: Reason) -> None:
+    """Tell the core that nobody comes back; it finds out by itself when that does not reach it."""
+    leave = tunnel_pb2.AttachRequest(acknowledged=tunnel.delivery.received, leave=tunnel_pb2.Leave(reason=reason))
+    with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await call.write(leave)
+            await call.done_writing()
 
 
 async def _expect(call: _Call, kind: str) -> tunnel_pb2.AttachResponse:
@@ -174,5 +327,5 @@ def _describe(error: Exception) -> str:
     if isinstance(error, grpc.aio.AioRpcError):
         return f"{error.code().name}: {error.details()}"
     if isinstance(error, TimeoutError):
-        return f"no welcome within {HELLO_TIMEOUT_SECONDS:g} s"
+        return "no welcome in time"
     return str(error)

@@ -46,6 +46,7 @@ def core_config(
     max_sessions: int = 100,
     drain_seconds: float = 0.2,
     half_close_seconds: float = 30.0,
+    hold_seconds: float = 30.0,
     dialect: str = "",
 ) -> CoreConfig:
     return CoreConfig(
@@ -63,6 +64,7 @@ def core_config(
             flush_window_seconds=0.001,
             half_close_seconds=half_close_seconds,
             max_sessions=max_sessions,
+            hold_seconds=hold_seconds,
         ),
         connect_timeout_seconds=2.0,
         drain_seconds=drain_seconds,
@@ -71,19 +73,25 @@ def core_config(
 
 
 def edge_config(
-    core_port: int, *, max_sessions: int = 100, name: str = "edge-1", half_close_seconds: float = 30.0
+    core_port: int,
+    *other_cores: int,
+    max_sessions: int = 100,
+    name: str = "edge-1",
+    half_close_seconds: float = 30.0,
+    hold_seconds: float = 30.0,
 ) -> EdgeConfig:
     return EdgeConfig(
         listen_host=LOOPBACK,
         listen_port=0,
+        cores=tuple(f"{LOOPBACK}:{port}" for port in (core_port, *other_cores)),
         tunnel=TunnelSettings(
-            core=f"{LOOPBACK}:{core_port}",
             edge_name=name,
             region="test",
             software_version="0",
             window_bytes=WINDOW_BYTES,
             flush_window_seconds=0.001,
             half_close_seconds=half_close_seconds,
+            hold_seconds=hold_seconds,
         ),
         max_sessions=max_sessions,
         shares_port=False,

@@ -148,7 +148,7 @@ async def test_who_is_banned_between_the_guard_and_the_session_gets_none(monkeyp
 
         def admit_and_ban(address: bytes, now_seconds: float) -> Permit | Reason:
             permit = admit(address, now_seconds)
-            edge.bans.take(BanChanges(added=(BAN,)))
+            edge.bans.book(f"{LOOPBACK}:1").take(BanChanges(added=(BAN,)))
             return permit
 
         monkeypatch.setattr(edge._admission, "admit", admit_and_ban)
@@ -175,10 +175,10 @@ async def test_bans_outlive_the_core_until_another_has_said_who_is_banned() -> N
             core.service.set_bans([BAN])
             await until(lambda: len(edge.bans) == 1)
             await first.aclose()
-            await until(lambda: edge.tunnel is None)
+            await until(lambda: not attached(edge))
             assert len(edge.bans) == 1
             async with running_core(config, load_pack("echo")) as second:
-                await until(lambda: edge.tunnel is not None)
+                await until(lambda: attached(edge))
                 assert await told(await connect(edge)) == BAN.notice
                 second.service.set_bans([])
                 await until(lambda: len(edge.bans) == 0)
@@ -200,7 +200,7 @@ async def test_a_bad_message_is_said_once_and_changes_nothing(bad: tunnel_pb2.Ba
         with capture_logs() as logs:
             for tunnel in core.service.tunnels.values():
                 for _ in range(3):
-                    tunnel.queue.add(tunnel_pb2.AttachResponse(bans=bad), sequenced=False)
+                    tunnel.queue.add(tunnel_pb2.AttachResponse(bans=bad))
             core.service.change_bans([Ban(Banned("account", b"x"))], [])
             await until(lambda: len(edge.bans) == 2)
         errors = [log for log in logs if log["log_level"] == "error"]
@@ -210,13 +210,17 @@ async def test_a_bad_message_is_said_once_and_changes_nothing(bad: tunnel_pb2.Ba
         await leave(edge, playing)
 
 
+def attached(edge: Edge) -> bool:
+    return edge.tunnel is not None and edge.tunnel.is_attached
+
+
 def begun(core: Core) -> None:
     """Send the beginning of a set of all bans, and no end."""
     packer = BansPacker(resets=True)
     packer.add(Ban(Banned("account", b"half")))
     for tunnel in core.service.tunnels.values():
         part = packer.message(is_complete=False)
-        tunnel.queue.add(tunnel_pb2.AttachResponse(bans=part), sequenced=False)
+        tunnel.queue.add(tunnel_pb2.AttachResponse(bans=part))
 
 
 MORE = Ban(Banned("account", b"more"))
@@ -228,7 +232,7 @@ async def test_a_set_with_a_bad_message_in_it_is_not_used() -> None:
         await until(lambda: len(edge.bans) == 1)
         begun(core)
         for tunnel in core.service.tunnels.values():
-            tunnel.queue.add(tunnel_pb2.AttachResponse(bans=tunnel_pb2.Bans()), sequenced=False)
+            tunnel.queue.add(tunnel_pb2.AttachResponse(bans=tunnel_pb2.Bans()))
         core.service.change_bans([MORE], [])
         await until(lambda: edge.bans.name_notice("account", b"more") is not None)
         assert edge.bans.address_notice(HERE.value) == BAN.notice
@@ -248,7 +252,7 @@ async def test_a_set_that_its_core_did_not_finish_is_not_used() -> None:
             with capture_logs() as logs:
                 await until(lambda: any(log["event"] == "policy_changed" for log in logs))
             await first.aclose()
-            await until(lambda: edge.tunnel is None)
+            await until(lambda: not attached(edge))
             async with running_core(config, load_pack("echo")) as second:
                 second.service.change_bans([MORE], [])
                 await until(lambda: edge.bans.name_notice("account", b"more") is not None)

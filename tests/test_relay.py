@@ -263,25 +263,26 @@ async def test_a_notice_for_a_player_who_was_sent_the_end_is_dropped_and_the_edg
 
 
 async def test_the_cores_limit_holds_over_all_its_edges() -> None:
-    config = edge_config(0, name="edge-2")
-    async with running_origin(echo) as port, running_relay("echo", port, core_max_sessions=1) as relay:
-        tunnel = replace(config.tunnel, core=f"{LOOPBACK}:{relay.core.port}")
-        async with running_edge(replace(config, tunnel=tunnel)) as second:
-            await second.wait_ready()
-            first = await relay.connect()
-            first[1].write(FRAME)
-            assert await first[0].readexactly(5) == FRAME
-            refused = await asyncio.open_connection(second.address.host, second.address.port)
-            assert explain(Reason.SESSION_LIMIT).encode() in await refused[0].read()
-            await close(refused)
-            await close(first)
-            await relay.settle()
-            free = await asyncio.open_connection(second.address.host, second.address.port)
-            free[1].write(FRAME)
-            assert await free[0].readexactly(5) == FRAME
-            await close(free)
-            assert second.tunnel is not None
-            await second.tunnel.quiet.wait()
+    async with (
+        running_origin(echo) as port,
+        running_relay("echo", port, core_max_sessions=1) as relay,
+        running_edge(edge_config(relay.core.port, name="edge-2")) as second,
+    ):
+        await second.wait_ready()
+        first = await relay.connect()
+        first[1].write(FRAME)
+        assert await first[0].readexactly(5) == FRAME
+        refused = await asyncio.open_connection(second.address.host, second.address.port)
+        assert explain(Reason.SESSION_LIMIT).encode() in await refused[0].read()
+        await close(refused)
+        await close(first)
+        await relay.settle()
+        free = await asyncio.open_connection(second.address.host, second.address.port)
+        free[1].write(FRAME)
+        assert await free[0].readexactly(5) == FRAME
+        await close(free)
+        assert second.tunnel is not None
+        await second.tunnel.quiet.wait()
 
 
 async def test_two_edges_on_one_port_cannot_both_be_ready() -> None:

@@ -1,8 +1,11 @@
 """Builds relays from settings: the one place that knows both."""
 
+import hashlib
 import os
 import resource
-from collections.abc import Mapping
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -43,22 +46,25 @@ LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 """Where the core listens when it shares a process with its edge."""
 
 
-def make_edge(settings: Settings, core: Address) -> Edge:
-    """Build an edge and bind its port; raises StartError when the port cannot be had."""
+def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1) -> Edge:
+    """Build an edge, or one worker of it, and bind its port; raises StartError when the port cannot be had."""
     ours = settings.edge
     max_connections = _file_limit()
     tunnel = TunnelSettings(
-        core=str(core),
         edge_name=ours.name,
         region=ours.region,
         software_version=__version__,
         window_bytes=ours.window_bytes,
         flush_window_seconds=ours.flush_window_milliseconds / 1000,
         half_close_seconds=ours.half_close_seconds,
+        hold_seconds=ours.hold_seconds,
+        ring_bytes=ours.ring_bytes,
+        place=_place_of(ours, worker),
     )
     config = EdgeConfig(
         listen_host=ours.listen.host,
         listen_port=ours.listen.port,
+        cores=tuple(map(str, cores)),
         tunnel=tunnel,
         max_sessions=_within_file_limit(
             "edge", _share(ours.max_sessions, ours.workers), max_connections - _room_for_others(max_connections)
@@ -78,14 +84,26 @@ def make_edge(settings: Settings, core: Address) -> Edge:
         raise cannot_listen(ours.listen, error, "edge.listen") from error
 
 
-def make_core(settings: Settings, listen: Address) -> Core:
-    """Build a core; its port is bound by `start_core`."""
+def _place_of(ours: EdgeSettings, worker: int) -> bytes:
+    """Return what tells this worker of this machine from all others, whenever it is started; none for any free port."""
+    if ours.listen.port == 0:
+        return b""
+    what = f"{socket.gethostname()}|{uuid.getnode()}|{ours.listen}|{worker}"
+    return hashlib.sha256(what.encode()).digest()[:16]
+
+
+def make_core(settings: Settings, listen: Address, worker: int = 1) -> Core:
+    """Build a core, or one worker of it; its port is bound by `start_core`."""
     ours = settings.core
     limits = CoreLimits(
         window_bytes=ours.window_bytes,
         flush_window_seconds=ours.flush_window_milliseconds / 1000,
         half_close_seconds=ours.half_close_seconds,
         max_sessions=_within_file_limit("core", _share(ours.max_sessions, ours.workers), _file_limit()),
+        hold_seconds=ours.hold_seconds,
+        ring_bytes=ours.ring_bytes,
+        worker=worker,
+        workers=ours.workers,
     )
     pack = load_pack(settings.game.name, settings.game.framing)
     config = CoreConfig(

@@ -72,7 +72,9 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
     """Run one worker of an edge or a core; return the exit status. Raises StartError."""
     structlog.contextvars.bind_contextvars(worker=number)
 
-    make = _edge_service if relay == "edge" else _core_service
+    async def make(settings: Settings) -> Service:
+        return await (_edge_service(settings, number) if relay == "edge" else _core_service(settings, number))
+
     return _run_alone(settings, make, say_ready=_tell_supervisor)
 
 
@@ -96,13 +98,13 @@ def _run_alone(
     return run_until_signal(lambda stopping: _serve(settings, stopping, make, say_ready=say_ready))
 
 
-async def _edge_service(settings: Settings) -> Service:
-    edge = make_edge(settings, settings.edge.core)
+async def _edge_service(settings: Settings, worker: int = 1) -> Service:
+    edge = make_edge(settings, settings.edge.core, worker)
 
     async def ready() -> str:
         policy = await edge.wait_ready()
         game = _game(policy.game, policy.dialect)
-        core = f"core at {settings.edge.core}"
+        core = f"{'core' if len(settings.edge.core) == 1 else 'cores'} at {settings.edge.core}"
         if edge.tunnel is None:
             core += " does not answer yet, so they are told to come back (policy from disk)"
         return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
@@ -110,8 +112,8 @@ async def _edge_service(settings: Settings) -> Service:
     return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge))
 
 
-async def _core_service(settings: Settings) -> Service:
-    core = make_core(settings, settings.core.listen)
+async def _core_service(settings: Settings, worker: int = 1) -> Service:
+    core = make_core(settings, settings.core.listen, worker)
     rules = RulesReload(core, settings.game.rules_file)
     await start_core(core, settings.core.listen)
 
@@ -128,7 +130,7 @@ async def _up_service(settings: Settings) -> Service:
     rules = RulesReload(core, settings.game.rules_file)
     await start_core(core, LOOPBACK_ANY_PORT)
     try:
-        edge = make_edge(settings, Address(LOOPBACK_ANY_PORT.host, core.port))
+        edge = make_edge(settings, (Address(LOOPBACK_ANY_PORT.host, core.port),))
     except StartError:
         await core.stop()
         raise

@@ -19,7 +19,7 @@ from core.store.address import MEMORY, check_url
 from core.store.names import DEFAULT_PREFIX, check_prefix
 from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
-from tunnel.options import MAX_NAME_BYTES
+from tunnel.options import DEFAULT_RING_BYTES, MAX_NAME_BYTES
 from wire.credits import DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, MIN_WINDOW_BYTES
 
 UNITS = {
@@ -57,6 +57,29 @@ def _read_target(value: object) -> Address:
     if address.port == 0:
         raise ValueError(f"{str(address)!r}: port 0 means any free port, which is for listening only; write 1 to 65535")
     return address
+
+
+MAX_CORES = 8
+"""An edge keeps a tunnel to each of its cores."""
+
+
+class Targets(tuple[Address, ...]):
+    """Addresses to connect to, the preferred one first."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self))
+
+
+def _read_targets(value: object) -> Targets:
+    each = list(value) if isinstance(value, list | tuple) else str(value).split(",")
+    if not 1 <= len(each) <= MAX_CORES:
+        raise ValueError(f"{len(each)} addresses: write 1 to {MAX_CORES} of them")
+    targets = Targets(_read_target(one.strip() if isinstance(one, str) else one) for one in each)
+    if len(set(targets)) < len(targets):
+        raise ValueError(f"{str(targets)!r} names one address twice")
+    return targets
 
 
 class PrefixTexts(tuple[str, ...]):
@@ -103,6 +126,7 @@ NAME_RULE = f"1 to {MAX_NAME_BYTES} letters, digits, dots, dashes or underscores
 
 ListenAddress = Annotated[Address, BeforeValidator(_read_address)]
 TargetAddress = Annotated[Address, BeforeValidator(_read_target)]
+TargetAddresses = Annotated[Targets, BeforeValidator(_read_targets)]
 Name = Annotated[str, Field(pattern=rf"^[A-Za-z0-9._-]{{1,{MAX_NAME_BYTES}}}$")]
 
 
@@ -157,6 +181,23 @@ HalfCloseSeconds = Annotated[
         description="How long a session lives on when one side has ended its direction and the other has not.",
     ),
 ]
+HoldSeconds = Annotated[
+    float,
+    Field(
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long players are kept when the tunnel breaks, until it is back; 0 ends them at once.",
+    ),
+]
+RingBytes = Annotated[
+    int,
+    Field(
+        ge=1 << 20,
+        le=1 << 30,
+        description="What a tunnel may keep for the other end to get again; at half of it players are read no further.",
+    ),
+]
 Workers = Annotated[
     int,
     Field(
@@ -205,13 +246,18 @@ class EdgeSettings(Section):
     """The player-facing relay."""
 
     listen: ListenAddress = Field(Address("127.0.0.1", 1973), description="Where players connect; port 0 takes any.")
-    core: TargetAddress = Field(Address("127.0.0.1", 7400), description="The core to attach to.")
+    core: TargetAddresses = Field(
+        Targets((Address("127.0.0.1", 7400),)),
+        description="The core to attach to, or a list of up to 8: new players go to the first that can be reached.",
+    )
     name: Name = Field(default_factory=_host_name, description="What this edge is called at the core and in logs.")
     region: Name = Field("local", description="Where this edge stands.")
     max_sessions: int = Field(10_000, ge=1, le=1_000_000, description="Players at once; further ones are refused.")
     window_bytes: WindowBytes = DEFAULT_WINDOW_BYTES
     flush_window_milliseconds: FlushWindowMilliseconds = 1.0
     drain_seconds: DrainSeconds = 30.0
+    hold_seconds: HoldSeconds = 30.0
+    ring_bytes: RingBytes = DEFAULT_RING_BYTES
     half_close_seconds: HalfCloseSeconds = 30.0
     close_linger_seconds: CloseLingerSeconds = 5.0
     workers: Workers = 1
@@ -305,6 +351,8 @@ class CoreSettings(Section):
     window_bytes: WindowBytes = DEFAULT_WINDOW_BYTES
     flush_window_milliseconds: FlushWindowMilliseconds = 1.0
     drain_seconds: DrainSeconds = 30.0
+    hold_seconds: HoldSeconds = 30.0
+    ring_bytes: RingBytes = DEFAULT_RING_BYTES
     half_close_seconds: HalfCloseSeconds = 30.0
     close_linger_seconds: CloseLingerSeconds = 5.0
 

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from fleet.address import Address
 from games.registry import load_pack, pack_names
-from tidegate.settings_models import NAME_RULE, SECTIONS, TEXT_RULES, UNITS, PrefixTexts
+from tidegate.settings_models import NAME_RULE, SECTIONS, TEXT_RULES, UNITS, PrefixTexts, Targets
 from tidegate.settings_sources import FRAMING, parse_scalar
 from wire.errors import MisuseError
 
@@ -87,6 +87,8 @@ def rule_of(section: str, name: str) -> str:
         return "a table"
     if field.annotation is Address:
         return "HOST:PORT"
+    if field.annotation is Targets:
+        return "HOST:PORT, or a list of them"
     if field.annotation is PrefixTexts:
         return "a list of addresses and prefixes"
     if get_origin(field.annotation) is Literal:
@@ -114,8 +116,8 @@ def _bounds(field: FieldInfo) -> tuple[float, float]:
 def _read_bare(text: str, field: FieldInfo) -> object:
     """Read a bare text; where a text belongs, digits stay what they are and only quotes are taken off."""
     scalar = parse_scalar(text)
-    wants_text = field.annotation in (str, Address) or get_origin(field.annotation) is Literal
-    return text if wants_text and not isinstance(scalar, str) else scalar
+    wants_text = field.annotation in (str, Address, Targets) or get_origin(field.annotation) is Literal
+    return text if wants_text and not isinstance(scalar, str | list) else scalar
 
 
 def _explain(section: str, name: str, value: object, error: ValidationError) -> str:

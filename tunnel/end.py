@@ -1,28 +1,37 @@
 """One end of a tunnel: its sessions, its outbox, and what the other end's messages do.
 
 Edge and core add what only they do (open a session; connect to the game server). A message that breaks the
-contract raises TunnelFault, and whoever reads the stream ends it with that text.
+contract raises TunnelFault, and whoever reads the stream ends the tunnel with that text.
+
+The tunnel outlives its attachments (`tunnel.attachment`). While there is none it is *held*: sessions go on as far as
+they can without the other end, and players and game server get the game's keep-alives. Whoever owns the tunnel ends it
+when the hold time is over.
 """
 
 import asyncio
 import contextlib
 import re
 import time
-from typing import Generic
+from typing import Any, Generic
 
 import structlog
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.attachment import Attachment, now_ns
 from tunnel.counters import Counters
-from tunnel.options import MAX_BATCH_BYTES
+from tunnel.options import DEFAULT_RING_BYTES, MAX_BATCH_BYTES
 from tunnel.outbox import Message, Outbox
 from tunnel.owner import Side
 from tunnel.session import Session, deliver_chunks
+from wire.delivery import Delivery
 from wire.errors import TunnelFault
+from wire.liveness import Liveness
 from wire.reasons import MAX_REASON_BYTES, Reason
-from wire.sequence import Sequence
 
 _REASON = re.compile(rf"[a-z0-9_]{{1,{MAX_REASON_BYTES}}}")
+
+_UNCOUNTED = ("hello", "welcome", "heartbeat", "leave")
+"""Messages that belong to one attachment: they are not sent again on the next."""
 
 _log = structlog.get_logger("tunnel")
 
@@ -38,19 +47,26 @@ class TunnelEnd(Generic[Message]):
         *,
         flush_window_seconds: float,
         half_close_seconds: float,
+        ring_bytes: int = DEFAULT_RING_BYTES,
     ) -> None:
         self.side = side
         self.counters = counters
-        self.sequence = Sequence()
+        self.message_type: type[Message] = message
+        self.delivery: Delivery[Message] = Delivery()
         self.queue: Outbox[Message] = Outbox(
-            message, self.sequence, counters, flush_window_seconds=flush_window_seconds
+            message, self.delivery, counters, flush_window_seconds=flush_window_seconds, ring_bytes=ring_bytes
         )
+        self.attachment: Attachment[Message] | None = None
+        self.is_over = False  # given up: nothing comes back to it
+        self.attachments = 0  # how many there were
+        self._liveness: Liveness | None = None  # of the last one
+        self.held_since_seconds = time.monotonic()  # since when there is none
         self.buffer = self.queue.buffer
         self.sessions: dict[int, Session] = {}  # until both ends have closed the slot
         self.quiet = asyncio.Event()  # set while no slot is in use
         self.quiet.set()
-        self._message: type[Message] = message
         self._half_close_seconds = half_close_seconds
+        self._kept_alive_seconds = 0.0
         self._running = 0
         self._waiting: dict[int, tuple[float, object]] = {}  # slot: since when without progress, and where it was
         self._fresh: set[int] = set()  # slots that began to wait since the last tick
@@ -59,6 +75,68 @@ class TunnelEnd(Generic[Message]):
     def running_sessions(self) -> int:
         """Sessions whose link is still there."""
         return self._running
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether the other end can be reached now, as far as is known."""
+        return self.attachment is not None
+
+    @property
+    def round_trip_seconds(self) -> float:
+        """The way to the other end and back, smoothed; of the last attachment while there is none, 0 if unknown."""
+        liveness = self._liveness if self.attachment is None else self.attachment.liveness
+        return 0.0 if liveness is None else liveness.round_trip_ns / 1e9
+
+    @property
+    def jitter_seconds(self) -> float:
+        """How much the time from the other end varies, smoothed."""
+        liveness = self._liveness if self.attachment is None else self.attachment.liveness
+        return 0.0 if liveness is None else liveness.jitter_ns / 1e9
+
+    def held_seconds(self, now_seconds: float) -> float:
+        """How long there has been no attachment; 0 while there is one."""
+        return 0.0 if self.is_attached else now_seconds - self.held_since_seconds
+
+    # What the attachment calls.
+
+    def attach(self, attachment: Attachment[Message]) -> None:
+        """Go on with a new attachment; both ends have said what they have handled, and that was resumed from."""
+        self.attachment = attachment
+        self.attachments += 1
+        self.queue.attached()
+
+    def detach(self, attachment: Attachment[Message]) -> None:
+        """The attachment is over: keep what it may not have delivered, and hold."""
+        if self.attachment is attachment:
+            self.attachment = None
+            self._liveness = attachment.liveness
+            self.held_since_seconds = time.monotonic() - attachment.liveness.idle_seconds(now_ns())
+            self.queue.detached()
+
+    def handle(self, message: Any) -> None:
+        """Do what a message from the other end says; raises TunnelFault when it breaks the contract."""
+        kind = message.WhichOneof("message") or "empty message"
+        acknowledged = self.delivery.acknowledged
+        self.delivery.accept(message.sequence, message.acknowledged)
+        if self.delivery.acknowledged != acknowledged:
+            self.queue.acknowledged()
+        if (message.sequence == 0) != (kind in _UNCOUNTED):
+            raise TunnelFault(f"{kind} with sequence {message.sequence}")
+        match kind:
+            case "batch":
+                self.handle_batch(message.batch)
+            case "close":
+                self.handle_close(message.close)
+            case "credit":
+                self.handle_credit(message.credit)
+            case "heartbeat":
+                self._handle_heartbeat(message.heartbeat)
+            case _:
+                self.handle_other(kind, message)
+
+    def handle_other(self, kind: str, message: Any) -> None:
+        """Do what only one of the two ends is told; raises TunnelFault for what it is not."""
+        raise NotImplementedError
 
     def add_session(self, session: Session) -> None:
         """Take a new session in."""
@@ -86,10 +164,17 @@ class TunnelEnd(Generic[Message]):
         self._session(credit.slot, "credit").tunnel_credit(credit.bytes)
 
     def tick(self, now_seconds: float) -> None:
-        """Give up on sessions that have waited too long without any progress; called about once a second."""
+        """Give up on sessions that have waited too long without any progress; called about once a second.
+
+        Raises TunnelFault when so much waits for the other end that the ring is full.
+        """
+        self.queue.check()
+        self._keep_links_alive(now_seconds)
         for slot in self._fresh:
             self._waiting[slot] = (now_seconds, None)
         self._fresh.clear()
+        if not self.is_attached:  # nobody can move on now: no wait counts
+            self._waiting = {slot: (now_seconds, progress) for slot, (_, progress) in self._waiting.items()}
         for slot, (since, progress) in list(self._waiting.items()):
             session = self.sessions.get(slot)
             if session is None:
@@ -100,18 +185,46 @@ class TunnelEnd(Generic[Message]):
                 del self._waiting[slot]
                 session.give_up()
 
+    @property
+    def keep_alive(self) -> bytes:
+        """The frame that a link's other side gets while the tunnel is broken; empty where there is none."""
+        return b""
+
+    @property
+    def keep_alive_seconds(self) -> float:
+        """How often it gets one."""
+        return 0.0
+
+    def _keep_links_alive(self, now_seconds: float) -> None:
+        """Speak for the other end while it cannot be reached: nobody may take the connection for dead."""
+        if self.is_attached or not self.keep_alive:
+            self._kept_alive_seconds = now_seconds
+        elif now_seconds - self._kept_alive_seconds >= self.keep_alive_seconds:
+            self._kept_alive_seconds = now_seconds
+            for session in self.sessions.values():
+                session.keep_alive(self.keep_alive)
+
     def end_all(self, reason: str) -> None:
         """End every session from this side, and tell the other end."""
         for session in list(self.sessions.values()):
             session.end(reason)
 
     def gone(self, reason: str) -> None:
-        """The stream is gone: end every session, with nobody left to tell."""
+        """The tunnel is gone: end every session, with nobody left to tell."""
+        self.is_over = True
+        if self.attachment is not None:
+            self.attachment.give_up(f"the tunnel has ended: {reason}")
         for session in list(self.sessions.values()):
             session.tunnel_gone(reason)
         self.sessions.clear()
         self._waiting.clear()
         self.quiet.set()
+
+    def _handle_heartbeat(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        if self.attachment is not None:
+            self.attachment.liveness.take(
+                heartbeat.sent_nanoseconds, heartbeat.echoed_nanoseconds, heartbeat.waited_nanoseconds, now_ns()
+            )
 
     # What sessions call.
 
@@ -121,11 +234,11 @@ class TunnelEnd(Generic[Message]):
 
     def send_credit(self, slot: int, size: int) -> None:
         """Return window to the other end."""
-        self.queue.add(self._message(credit=tunnel_pb2.Credit(slot=slot, bytes=size)))
+        self.queue.add(self.message_type(credit=tunnel_pb2.Credit(slot=slot, bytes=size)))
 
     def send_close(self, slot: int, reason: str) -> None:
         """Tell the other end that this one has done with the slot."""
-        self.queue.add(self._message(close=tunnel_pb2.Close(slot=slot, reason=reason)))
+        self.queue.add(self.message_type(close=tunnel_pb2.Close(slot=slot, reason=reason)))
 
     def closing_notice(self, reason: str) -> bytes:
         """Return what the link's other side is told; nothing unless a subclass knows how."""

@@ -1,31 +1,28 @@
 """The outbox: everything one end wants to send through the tunnel, in order, packed into few messages.
 
-Sessions put chunks and control messages in; one writer task takes messages out. A gRPC message costs tens of
-microseconds however small it is, so bytes are gathered: sent at once when the tunnel has been quiet, otherwise
-at the end of a short window.
+Sessions put chunks and control messages in; the writer task of the attachment there is takes messages out. A gRPC
+message costs tens of microseconds however small it is, so bytes are gathered: sent at once when the tunnel has been
+quiet, otherwise at the end of a short window. What was sent stays in the resend ring (`wire.delivery`) until the
+other end has it, so an outbox outlives its attachments: while there is none, it gathers.
 """
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Generic, Protocol, TypeVar
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
+from tunnel.options import DEFAULT_RING_BYTES
 from wire.chunks import ChunkBuffer
+from wire.delivery import Delivery
 from wire.errors import TunnelFault
-from wire.sequence import Sequence
 
 SEAL_BYTES = 128 * 1024
 """A batch this long is closed and the next begun; with one socket read on top it stays under the contract's bound."""
 
 HIGH_WATER_BYTES = 4 << 20
 """With more than this waiting, sessions that read more are told to pause: the tunnel itself is the narrow place."""
-
-LIMIT_BYTES = 32 << 20
-"""More than this waits only for a peer that does not read at all: the attachment is given up."""
 
 CONTROL_BYTES = 128
 """What a control message counts for: about what it costs in memory."""
@@ -51,65 +48,84 @@ class Pausable(Protocol):
 
 
 class Outbox(Generic[Message]):
-    """The sending half of one attachment. ``message`` is the type this end sends."""
+    """The sending half of one tunnel. ``message`` is the type this end sends."""
 
     def __init__(
         self,
         message: type[Message],
-        sequence: Sequence,
+        delivery: Delivery[Message],
         counters: Counters,
         *,
         flush_window_seconds: float,
+        ring_bytes: int = DEFAULT_RING_BYTES,
     ) -> None:
         self._message: type[Message] = message
-        self._sequence = sequence
+        self._delivery: Delivery[Message] = delivery
         self._counters = counters
         self._window = flush_window_seconds
-        self._sealed: deque[Message] = deque()
-        self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=SEAL_BYTES, congested_bytes=HIGH_WATER_BYTES)
+        self._ring_bytes = ring_bytes
+        # Half of the ring while there is no attachment; what is on the road may fill the other half.
+        self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=SEAL_BYTES, congested_bytes=ring_bytes // 2)
+        self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._room = asyncio.Event()
+        self._room.set()
         self._waiting: dict[Pausable, None] = {}  # in order, and each once
         self._last_flush_seconds = 0.0
 
     @property
     def pending_bytes(self) -> int:
         """Payload waiting to be written."""
-        return self.buffer.sealed_bytes + self.buffer.size_bytes
+        return self._delivery.unwritten_bytes + self.buffer.size_bytes
 
     def check(self) -> None:
         """Raise TunnelFault when the peer takes nothing and everything piles up here."""
-        if self.pending_bytes > LIMIT_BYTES:
-            raise TunnelFault(f"the other end does not read: {self.pending_bytes} bytes are waiting for it")
+        held = self._delivery.held_bytes + self.buffer.size_bytes
+        if held > self._ring_bytes:
+            raise TunnelFault(f"the other end does not read: {held} bytes wait for it, {self._ring_bytes} are possible")
 
     def wait_for_relief(self, who: Pausable) -> None:
         """Remember a session that paused because of congestion; it is told once when there is room."""
         self._waiting[who] = None
 
-    def add(self, message: Message, *, sequenced: bool = True) -> None:
+    def add(self, message: Message) -> None:
         """Queue a control message behind everything queued so far."""
         self._seal()
-        if sequenced:
-            message.sequence = self._sequence.next()
-        self.buffer.sealed_bytes += CONTROL_BYTES
-        self._sealed.append(message)
+        size = max(CONTROL_BYTES, message.ByteSize())
+        message.sequence = self._delivery.add(message, size)
+        self.buffer.sealed_bytes += size
         self._wake()
 
-    @asynccontextmanager
-    async def writing(self, write: Callable[[Message], Awaitable[object]], name: str) -> AsyncIterator[None]:
-        """Have a task called ``name`` write messages meanwhile.
+    def add_urgent(self, message: Message) -> None:
+        """Send a message that does not count before all others; dropped while another one waits for the same."""
+        if self._urgent is None:
+            self._urgent = message
+            self._wake()
 
-        Where a write fails the task just ends: the stream is broken then, and whoever reads it is told why.
-        """
-        writer = asyncio.create_task(self.run(write), name=name)
-        try:
-            yield
-        finally:
-            writer.cancel()
-            await asyncio.wait({writer})  # unlike awaiting the task, this lets a cancellation of ours through
-            if not writer.cancelled():
-                writer.exception()
+    def acknowledged(self) -> None:
+        """The other end has said that it has something: go on writing if that was what the writer waits for."""
+        if self._delivery.unacknowledged_bytes <= self._ring_bytes // 2:
+            self._room.set()
+
+    def attached(self) -> None:
+        """There is an attachment: what it does not take at once may pile up less high."""
+        self.buffer.congested_bytes = min(HIGH_WATER_BYTES, self._ring_bytes // 2)
+        self.buffer.sealed_bytes = self._delivery.unwritten_bytes
+        self._room.set()
+        if self._delivery.has_unwritten():
+            self._wake()
+        self._relieve()
+
+    def detached(self) -> None:
+        """The attachment is over: what it may have lost is to be written again."""
+        self._delivery.rewind()
+        self._urgent = None
+        self.buffer.congested_bytes = self._ring_bytes // 2
+        self.buffer.sealed_bytes = self._delivery.unwritten_bytes
+        if self.pending_bytes:
+            self._wake()
 
     async def run(self, write: Callable[[Message], Awaitable[object]]) -> None:
         """Write messages until cancelled: the one writer task of an attachment."""
@@ -121,19 +137,47 @@ class Outbox(Generic[Message]):
                 await self._gather(early)
             self._last_flush_seconds = clock()
             self._seal()
-            while self._sealed:
-                message = self._sealed.popleft()
-                if message.HasField("batch"):
-                    self.buffer.sealed_bytes -= len(message.batch.chunks)
-                    self._counters.batches_sent += 1
-                else:
-                    self.buffer.sealed_bytes -= CONTROL_BYTES
-                message.acknowledged = self._sequence.received
-                await write(message)
-                self._relieve()
-            if not self.buffer.size_bytes:
+            await self._write_all(write)
+            if not self.buffer.size_bytes and self._urgent is None:
                 self._ready.clear()
                 self._idle.set()
+
+    async def _write_all(self, write: Callable[[Message], Awaitable[object]]) -> None:
+        delivery = self._delivery
+        while True:
+            message = self._urgent
+            if message is not None:
+                self._urgent = None
+            else:
+                if delivery.unacknowledged_bytes > self._ring_bytes // 2:
+                    self._room.clear()
+                    if await self._wait_for_room():
+                        continue
+                numbered = delivery.take()
+                if numbered is None:
+                    return
+                message = numbered.message
+                self.buffer.sealed_bytes -= numbered.size_bytes
+                self._counters.batches_sent += message.HasField("batch")
+            message.acknowledged = delivery.received
+            await write(message)
+            self._relieve()
+
+    async def _wait_for_room(self) -> bool:
+        """Wait until the other end has acknowledged enough; return True early when there is a heartbeat to send."""
+        while not self._room.is_set():
+            self._ready.clear()
+            waits = [asyncio.ensure_future(each.wait()) for each in (self._room, self._ready)]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for each in waits:
+                    each.cancel()
+            if self._urgent is not None:
+                self._ready.set()
+                return True
+        self._ready.set()
+        return False
 
     async def _gather(self, seconds: float) -> None:
         """Let more come together before the next flush."""
@@ -149,6 +193,10 @@ class Outbox(Generic[Message]):
         """Wait until everything queued so far has been handed to gRPC."""
         await self._idle.wait()
 
+    def seal(self) -> None:
+        """Close the batch that is being gathered, so that all there is stands in messages."""
+        self._seal()
+
     def _wake(self) -> None:
         self._idle.clear()
         self._ready.set()
@@ -157,8 +205,8 @@ class Outbox(Generic[Message]):
         if self.buffer.size_bytes:
             chunks = self.buffer.take()
             self.buffer.sealed_bytes += len(chunks)
-            batch = tunnel_pb2.Batch(chunks=chunks)
-            self._sealed.append(self._message(sequence=self._sequence.next(), batch=batch))
+            message = self._message(batch=tunnel_pb2.Batch(chunks=chunks))
+            message.sequence = self._delivery.add(message, len(chunks))
 
     def _relieve(self) -> None:
         if self._waiting and self.pending_bytes <= LOW_WATER_BYTES:

@@ -16,11 +16,13 @@ from wire.errors import LayoutError, MisuseError, TunnelFault
 from wire.layout import FrameLayout
 from wire.reasons import MAX_REASON_BYTES, is_told
 from wire.rules import RuleSet
+from wire.scanner import Scanner
 
 POLICY_VERSION = 2
 MAX_POLICY_BYTES = 256 * 1024
 MAX_CLOSING_NOTICES = 64
 MAX_NOTICE_BYTES = 4096
+MAX_KEEP_ALIVE_BYTES = 64
 MAX_FAULT_CHARACTERS = 300
 """How much of what is wrong is said: a text out of the policy may stand in it."""
 
@@ -29,7 +31,8 @@ MAX_FAULT_CHARACTERS = 300
 class EdgePolicy:
     """All an edge knows about the game. ``closing_notices`` holds whole frames by reason code.
 
-    ``rules`` None means that only frames are checked, not what they say.
+    ``rules`` None means that only frames are checked, not what they say. ``keep_alive`` is a frame for either side
+    while the tunnel is broken, empty where the game has none, and goes out every ``keep_alive_seconds``.
     """
 
     game: str
@@ -38,6 +41,8 @@ class EdgePolicy:
     clientbound: FrameLayout
     closing_notices: Mapping[str, bytes] = field(default_factory=dict)
     rules: RuleSet | None = None
+    keep_alive: bytes = b""
+    keep_alive_seconds: float = 0.0
 
     def notice_for(self, reason: str) -> bytes:
         """Return the frames that tell a player why the session ends; nothing where there is nothing to tell."""
@@ -58,6 +63,8 @@ def encode_policy(policy: EdgePolicy) -> tunnel_pb2.Policy:
         clientbound=_encode_layout(policy.clientbound),
         closing_notices=[policy_pb2.ClosingNotice(reason=each, frames=notices[each]) for each in sorted(notices)],
         rules=None if policy.rules is None else encode_rules(policy.rules),
+        keep_alive=policy.keep_alive,
+        keep_alive_milliseconds=int(policy.keep_alive_seconds * 1000),
     )
     raw = message.SerializeToString(deterministic=True)
     sealed = tunnel_pb2.Policy(policy=raw, sha256=sha256(raw).digest())
@@ -85,14 +92,36 @@ def decode_policy(message: tunnel_pb2.Policy) -> EdgePolicy:
         raise TunnelFault("the policy's game or dialect is missing or too long")
     if len(parsed.closing_notices) > MAX_CLOSING_NOTICES:
         raise TunnelFault(f"{len(parsed.closing_notices)} closing notices: at most {MAX_CLOSING_NOTICES} are allowed")
+    serverbound = _decode_layout(parsed.serverbound, "serverbound")
+    clientbound = _decode_layout(parsed.clientbound, "clientbound")
+    _check_keep_alive(parsed, (serverbound, clientbound))
     return EdgePolicy(
         game=parsed.game,
         dialect=parsed.dialect,
-        serverbound=_decode_layout(parsed.serverbound, "serverbound"),
-        clientbound=_decode_layout(parsed.clientbound, "clientbound"),
+        serverbound=serverbound,
+        clientbound=clientbound,
         closing_notices=dict(_decode_notice(notice) for notice in parsed.closing_notices),
         rules=_decode_rules(parsed),
+        keep_alive=parsed.keep_alive,
+        keep_alive_seconds=parsed.keep_alive_milliseconds / 1000,
     )
+
+
+def _check_keep_alive(parsed: policy_pb2.Policy, layouts: tuple[FrameLayout, ...]) -> None:
+    if len(parsed.keep_alive) > MAX_KEEP_ALIVE_BYTES:
+        raise TunnelFault(f"keep-alive of {len(parsed.keep_alive)} bytes: at most {MAX_KEEP_ALIVE_BYTES} are allowed")
+    if not parsed.keep_alive and parsed.keep_alive_milliseconds == 0:
+        return
+    if not 100 <= parsed.keep_alive_milliseconds <= 3_600_000:
+        raise TunnelFault(f"keep-alive every {parsed.keep_alive_milliseconds} ms: 100 to 3600000 are possible")
+    for layout in layouts:
+        try:
+            scanner = Scanner(layout)
+            whole = scanner.feed(parsed.keep_alive) == parsed.keep_alive and scanner.frames == 1
+        except LayoutError as error:
+            raise TunnelFault(f"the policy's keep-alive: {error}") from error
+        if not whole or scanner.fault is not None:
+            raise TunnelFault("the policy's keep-alive is not one frame of the game")
 
 
 def policy_digest(policy: EdgePolicy) -> str:

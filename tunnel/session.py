@@ -409,9 +409,16 @@ class Session:
         self._end_link(Reason.HALF_CLOSE_TIMEOUT)
         self._send_close()
 
+    def keep_alive(self, frame: bytes) -> None:
+        """Send the link a frame of our own while the other end of the tunnel cannot be reached; only between frames."""
+        if self._link is not None and self._writable and not self._end_received:
+            self._link.send(frame)
+
     def tunnel_gone(self, reason: str) -> None:
         """The tunnel itself is gone: end the link; there is nobody left to tell."""
         self._discard_pending()
+        self._counters.bytes_discarded += len(self._unsent)
+        self._unsent.clear()
         self._close_sent = self._close_received = True
         self._end_link(reason)
 

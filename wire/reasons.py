@@ -49,6 +49,7 @@ class Reason(StrEnum):
     DRAIN_DEADLINE = "drain_deadline"
     NO_CORE = "no_core"
     TUNNEL_LOST = "tunnel_lost"
+    TUNNEL_FULL = "tunnel_full"
     SESSION_LIMIT = "session_limit"
     FEATURE_CLOSED = "feature_closed"
     FEATURE_REFUSED = "feature_refused"
@@ -95,6 +96,7 @@ _SENTENCES = {
     Reason.DRAIN_DEADLINE: "The relay was taken out of service. Please connect again.",
     Reason.NO_CORE: "The game cannot be reached at the moment. Please try again in a minute.",
     Reason.TUNNEL_LOST: "The way to the game server broke. Please connect again.",
+    Reason.TUNNEL_FULL: "The way to the game server was broken for too long. Please connect again.",
     Reason.SESSION_LIMIT: "The entry point is full. Please try again in a minute.",
     Reason.FEATURE_CLOSED: "A feature of the relay ended the session, and told the player why.",
     Reason.FEATURE_REFUSED: "A feature of the relay refused the login, and told the player why.",

@@ -30,8 +30,7 @@ class FakeOutbox:
     waiting: list[BanChanges] = field(default_factory=list)
     relief: list[Pausable] = field(default_factory=list)
 
-    def add(self, message: tunnel_pb2.AttachResponse, *, sequenced: bool = True) -> None:
-        assert not sequenced
+    def add(self, message: tunnel_pb2.AttachResponse) -> None:
         self.waiting.append(decode_bans(message.bans, LAYOUT))
 
     def wait_for_relief(self, who: Pausable) -> None:

@@ -54,7 +54,8 @@ def batch(slot: int, kind: ChunkKind, payload: bytes) -> tunnel_pb2.Batch:
 
 
 @pytest.fixture
-async def core() -> AsyncIterator[Core]:
+async def core(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Core]:
+    monkeypatch.setattr("wire.liveness.SILENT_TICKS", 1_000_000)  # these edges send no heartbeats
     async with running_origin(echo) as port, running_core(core_config(port), load_pack("echo")) as core:
         yield core
 
@@ -70,20 +71,27 @@ async def calling(core: Core) -> AsyncIterator[Any]:
             call.cancel()
 
 
+async def read(call: Any) -> Any:
+    """Read the next message that is no heartbeat."""
+    while (message := await call.read()) is not grpc.aio.EOF and message.WhichOneof("message") == "heartbeat":
+        pass
+    return message
+
+
 @asynccontextmanager
 async def attached(core: Core, **changes: Any) -> AsyncIterator[Any]:
     """A call that was welcomed."""
     async with calling(core) as call:
         await call.write(Request(hello=hello(**changes)))
-        assert (await call.read()).WhichOneof("message") == "welcome"
-        assert (await call.read()).WhichOneof("message") == "policy"
+        assert (await read(call)).WhichOneof("message") == "welcome"
+        assert (await read(call)).WhichOneof("message") == "policy"
         yield call
 
 
 async def status(call: Any) -> tuple[grpc.StatusCode, str]:
     """Read until the core ends the call."""
     with contextlib.suppress(grpc.aio.AioRpcError):
-        while await call.read() is not grpc.aio.EOF:
+        while await read(call) is not grpc.aio.EOF:
             pass
     return await call.code(), await call.details()
 
@@ -91,10 +99,10 @@ async def status(call: Any) -> tuple[grpc.StatusCode, str]:
 async def test_a_hello_is_answered_with_welcome_and_policy(core: Core) -> None:
     async with calling(core) as call:
         await call.write(Request(hello=hello()))
-        welcome = await call.read()
+        welcome = await read(call)
         assert welcome.welcome.core_name == "core-1"
         assert welcome.welcome.window_bytes == WINDOW_BYTES
-        policy = decode_policy((await call.read()).policy)
+        policy = decode_policy((await read(call)).policy)
         assert (policy.game, policy.serverbound) == ("echo", load_pack("echo").serverbound)
         assert b"Please connect again" in policy.closing_notices["tunnel_lost"]
 
@@ -102,7 +110,7 @@ async def test_a_hello_is_answered_with_welcome_and_policy(core: Core) -> None:
 @pytest.mark.parametrize(
     ("first", "code", "said"),
     [
-        (Request(hello=hello(protocol_version=99)), "FAILED_PRECONDITION", "this core speaks version 1"),
+        (Request(hello=hello(protocol_version=99)), "FAILED_PRECONDITION", "this core speaks version 2"),
         (Request(hello=hello(tunnel_id=b"short")), "INVALID_ARGUMENT", "16 belong"),
         (Request(hello=hello(edge_name="")), "INVALID_ARGUMENT", "edge name"),
         (Request(hello=hello(edge_name="x" * 65)), "INVALID_ARGUMENT", "edge name"),
@@ -132,10 +140,10 @@ async def test_a_second_attachment_of_a_tunnel_is_refused_and_the_first_lives_on
         await second.write(Request(hello=hello()))
         code, details = await status(second)
         assert code is grpc.StatusCode.ALREADY_EXISTS
-        assert bytes(range(16)).hex() in details
+        assert "exists already" in details
         await first.write(Request(sequence=1, open=opening()))
         await first.write(Request(sequence=2, batch=batch(1, ChunkKind.DATA, b"\x00\x03a")))
-        answer = await first.read()
+        answer = await read(first)
         assert answer.batch.chunks.endswith(b"\x00\x03a")
 
 
@@ -155,9 +163,9 @@ DATA = batch(1, ChunkKind.DATA, b"\x00\x03a")
         ([Request(sequence=2, open=opening())], "sequence 2 after 0"),
         ([Request(sequence=0, open=opening())], "open with sequence 0"),
         ([Request(sequence=1, heartbeat=tunnel_pb2.Heartbeat())], "heartbeat with sequence 1"),
-        ([Request(acknowledged=1, heartbeat=tunnel_pb2.Heartbeat())], "acknowledgement of 1"),
+        ([Request(acknowledged=2, heartbeat=tunnel_pb2.Heartbeat())], "acknowledgement of 2"),
         ([Request(hello=hello())], "unexpected hello"),
-        ([Request()], "unexpected empty message"),
+        ([Request()], "empty message with sequence 0"),
         ([Request(sequence=1, batch=DATA)], "unknown slot 1"),
         ([Request(sequence=1, batch=tunnel_pb2.Batch(chunks=b"junk"))], "inside a chunk header"),
         ([Request(sequence=1, close=tunnel_pb2.Close(slot=9, reason="x"))], "close for unknown slot 9"),
@@ -211,7 +219,7 @@ async def test_a_broken_contract_ends_the_tunnel_with_its_reason(
         assert said in details
         await bystander.write(Request(sequence=1, open=opening()))
         await bystander.write(Request(sequence=2, batch=DATA))
-        assert (await bystander.read()).WhichOneof("message") == "batch"
+        assert (await read(bystander)).WhichOneof("message") == "batch"
 
 
 async def test_an_edge_cannot_have_others_accused(core: Core) -> None:
@@ -219,7 +227,7 @@ async def test_an_edge_cannot_have_others_accused(core: Core) -> None:
         async with attached(core) as call:
             await call.write(Request(sequence=1, open=opening()))
             await call.write(Request(sequence=2, close=tunnel_pb2.Close(slot=1, reason="origin_frame_length")))
-            while (await call.read()).WhichOneof("message") != "close":
+            while (await read(call)).WhichOneof("message") != "close":
                 pass
     assert not [log for log in logs if log["log_level"] == "error"]
 
@@ -238,7 +246,7 @@ async def test_junk_on_the_port_disturbs_nobody(core: Core, junk: bytes) -> None
         writer.close()
         await call.write(Request(sequence=1, open=opening()))
         await call.write(Request(sequence=2, batch=DATA))
-        assert (await call.read()).WhichOneof("message") == "batch"
+        assert (await read(call)).WhichOneof("message") == "batch"
 
 
 async def test_an_unknown_method_is_unimplemented(core: Core) -> None:
@@ -259,17 +267,17 @@ async def test_another_policy_reaches_the_edges_of_today_and_those_to_come(core:
     async with attached(core) as call:
         await call.write(Request(sequence=1, open=opening()))
         await call.write(Request(sequence=2, batch=DATA))
-        assert (await call.read()).WhichOneof("message") == "batch"
+        assert (await read(call)).WhichOneof("message") == "batch"
         core.set_policy(other)
-        message = await call.read()
-        assert (message.WhichOneof("message"), message.sequence) == ("policy", 0)
+        message = await read(call)
+        assert message.WhichOneof("message") == "policy"
         assert decode_policy(message.policy) == other == core.policy
         async with calling(core) as late:
             await late.write(Request(hello=hello(tunnel_id=bytes(16))))
-            assert (await late.read()).WhichOneof("message") == "welcome"
-            assert decode_policy((await late.read()).policy) == other
+            assert (await read(late)).WhichOneof("message") == "welcome"
+            assert decode_policy((await read(late)).policy) == other
         await call.write(Request(sequence=3, batch=DATA))
-        assert (await call.read()).batch.chunks.endswith(b"\x00\x03a")
+        assert (await read(call)).batch.chunks.endswith(b"\x00\x03a")
 
 
 async def test_a_policy_no_edge_would_accept_changes_nothing(core: Core) -> None:
@@ -280,7 +288,7 @@ async def test_a_policy_no_edge_would_accept_changes_nothing(core: Core) -> None
         assert core.policy is before
         await call.write(Request(sequence=1, open=opening()))
         await call.write(Request(sequence=2, batch=DATA))
-        assert (await call.read()).WhichOneof("message") == "batch", "no policy came before it"
+        assert (await read(call)).WhichOneof("message") == "batch", "no policy came before it"
 
 
 async def test_an_edge_may_still_hold_sessions_to_the_policy_before(core: Core) -> None:
@@ -290,6 +298,6 @@ async def test_an_edge_may_still_hold_sessions_to_the_policy_before(core: Core) 
         core.set_policy(policy_with_frames_up_to(100))
         await call.write(Request(sequence=1, open=opening()))
         await call.write(Request(sequence=2, batch=batch(1, ChunkKind.DATA, long)))
-        assert (await call.read()).WhichOneof("message") == "policy"
-        answer = await call.read()
+        assert (await read(call)).WhichOneof("message") == "policy"
+        answer = await read(call)
         assert answer.batch.chunks.endswith(long)

@@ -21,7 +21,7 @@ Response = tunnel_pb2.AttachResponse
 WELCOME = Response(
     welcome=tunnel_pb2.Welcome(protocol_version=PROTOCOL_VERSION, core_name="core-1", window_bytes=65536)
 )
-POLICY = Response(policy=encode_policy(compile_policy(load_pack("echo"), "plain")))
+POLICY = Response(sequence=1, policy=encode_policy(compile_policy(load_pack("echo"), "plain")))
 
 
 class ScriptedCore(tunnel_pb2_grpc.TunnelServiceServicer):
@@ -78,11 +78,11 @@ async def test_a_core_that_is_not_there_yet_is_said_once_and_found_when_it_comes
 
 
 async def end(context: Any) -> None:
-    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "protocol version 1: this core speaks version 2")
+    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "protocol version 2: this core speaks version 3")
 
 
 async def speak_another_version(context: Any) -> None:
-    await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=2)))
+    await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=3)))
 
 
 async def grant_no_window(context: Any) -> None:
@@ -102,7 +102,7 @@ async def send_a_bad_policy(context: Any) -> None:
 async def send_an_unknown_slot(context: Any) -> None:
     await context.write(WELCOME)
     await context.write(POLICY)
-    await context.write(Response(sequence=1, close=tunnel_pb2.Close(slot=7, reason="origin_lost")))
+    await context.write(Response(sequence=2, close=tunnel_pb2.Close(slot=7, reason="origin_lost")))
 
 
 async def say_nothing(context: Any) -> None:
@@ -112,13 +112,13 @@ async def say_nothing(context: Any) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        (end, "this core speaks version 2"),
-        (speak_another_version, "the core speaks protocol version 2"),
+        (end, "this core speaks version 3"),
+        (speak_another_version, "the core speaks protocol version 3"),
         (grant_no_window, "window of 0 bytes"),
         (skip_the_policy, "where its policy belongs"),
         (send_a_bad_policy, "checksum"),
         (send_an_unknown_slot, "close for unknown slot 7"),
-        (say_nothing, "no welcome within 0.05 s"),
+        (say_nothing, "no welcome in time"),
     ],
 )
 async def test_a_core_that_breaks_the_contract_is_left_with_a_reason(

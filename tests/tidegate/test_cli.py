@@ -136,7 +136,7 @@ def test_edge_sets_its_own(stub: Stub) -> None:
     )
 
     edge = settings_of(called).edge
-    assert (edge.listen, edge.core, edge.name, edge.region) == (Address("::", 1), Address("c", 2), "n", "r")
+    assert (edge.listen, edge.core, edge.name, edge.region) == (Address("::", 1), (Address("c", 2),), "n", "r")
 
 
 def test_core_sets_its_own(stub: Stub) -> None:

@@ -8,12 +8,13 @@ import pytest
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
-from tunnel.outbox import CONTROL_BYTES, HIGH_WATER_BYTES, LIMIT_BYTES, SEAL_BYTES, Outbox
+from tunnel.outbox import CONTROL_BYTES, HIGH_WATER_BYTES, SEAL_BYTES, Outbox
 from wire.chunks import ChunkKind, unpack_chunks
+from wire.delivery import Delivery
 from wire.errors import TunnelFault
-from wire.sequence import Sequence
 
 LONG_SECONDS = 3600.0
+RING_BYTES = 16 << 20
 
 
 class Writer:
@@ -36,11 +37,14 @@ class Writer:
 
 
 def make_outbox(window_seconds: float = 0.0) -> Outbox[tunnel_pb2.AttachRequest]:
-    return Outbox(tunnel_pb2.AttachRequest, Sequence(), Counters(), flush_window_seconds=window_seconds)
+    return Outbox(
+        tunnel_pb2.AttachRequest, Delivery(), Counters(), flush_window_seconds=window_seconds, ring_bytes=RING_BYTES
+    )
 
 
 @asynccontextmanager
 async def running(outbox: Outbox[tunnel_pb2.AttachRequest], writer: Writer) -> AsyncIterator[None]:
+    outbox.attached()
     task = asyncio.create_task(outbox.run(writer.write))
     try:
         yield
@@ -54,13 +58,13 @@ async def test_chunks_share_a_message_and_control_messages_keep_their_place() ->
     outbox.buffer.add(1, ChunkKind.DATA, b"a")
     outbox.buffer.add(2, ChunkKind.DATA, b"b")
     outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
-    outbox.add(tunnel_pb2.AttachRequest(heartbeat=tunnel_pb2.Heartbeat()), sequenced=False)
+    outbox.add_urgent(tunnel_pb2.AttachRequest(heartbeat=tunnel_pb2.Heartbeat()))
     outbox.buffer.add(2, ChunkKind.END, b"")
     async with running(outbox, writer):
         await outbox.drained()
     kinds = [(message.WhichOneof("message"), message.sequence) for message in writer.messages]
-    assert kinds == [("batch", 1), ("close", 2), ("heartbeat", 0), ("batch", 3)]
-    assert unpack_chunks(writer.messages[0].batch.chunks) == [(1, ChunkKind.DATA, b"a"), (2, ChunkKind.DATA, b"b")]
+    assert kinds == [("heartbeat", 0), ("batch", 1), ("close", 2), ("batch", 3)]
+    assert unpack_chunks(writer.messages[1].batch.chunks) == [(1, ChunkKind.DATA, b"a"), (2, ChunkKind.DATA, b"b")]
 
 
 async def test_a_quiet_tunnel_sends_at_once_and_a_busy_one_gathers() -> None:
@@ -112,18 +116,18 @@ async def test_pressure_is_told_and_taken_back() -> None:
 async def test_a_peer_that_takes_nothing_at_all_is_given_up() -> None:
     outbox = make_outbox()
     outbox.check()
-    for _ in range(LIMIT_BYTES // CONTROL_BYTES + 1):
+    for _ in range(RING_BYTES // CONTROL_BYTES + 1):
         outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
     with pytest.raises(TunnelFault, match="does not read"):
         outbox.check()
 
 
 async def test_messages_acknowledge_what_was_received_when_they_leave() -> None:
-    sequence = Sequence()
-    outbox = Outbox(tunnel_pb2.AttachRequest, sequence, Counters(), flush_window_seconds=0.0)
+    delivery: Delivery[tunnel_pb2.AttachRequest] = Delivery()
+    outbox = Outbox(tunnel_pb2.AttachRequest, delivery, Counters(), flush_window_seconds=0.0)
     writer = Writer()
     outbox.buffer.add(1, ChunkKind.DATA, b"a")
-    sequence.accept(1, 0)
+    delivery.accept(1, 0)
     async with running(outbox, writer):
         await outbox.drained()
     assert writer.messages[0].acknowledged == 1

@@ -37,9 +37,9 @@ Origin = Annotated[
     str | None,
     typer.Option("--origin", metavar="HOST:PORT", help="The game server."),
 ]
-Core = Annotated[
-    str | None,
-    typer.Option("--core", metavar="HOST:PORT", help="The core to attach to."),
+Cores = Annotated[
+    list[str] | None,
+    typer.Option("--core", metavar="HOST:PORT", help="The core to attach to; repeat it for others to fall back on."),
 ]
 Name = Annotated[
     str | None,
@@ -66,7 +66,7 @@ LogFormat = Annotated[
 def load(
     config: Path | None,
     assignments: Iterable[str] | None,
-    named: Mapping[str, tuple[str, str | None]],
+    named: Mapping[str, tuple[str, str | list[str] | None]],
 ) -> "Settings":
     """Build the process's settings; ``named`` maps dotted keys to an option and its value, None if not given.
 

@@ -9,7 +9,7 @@ import typer
 from tidegate.commands.options import (
     Assignments,
     Config,
-    Core,
+    Cores,
     Dialect,
     Game,
     Listen,
@@ -66,7 +66,7 @@ def up(
 def edge(
     config: Config = None,
     listen: Listen = None,
-    core: Core = None,
+    core: Cores = None,
     name: Name = None,
     region: Region = None,
     workers: Workers = None,
@@ -81,6 +81,7 @@ def edge(
     \b
     Examples:
       tidegate edge --listen 0.0.0.0:1973 --core 127.0.0.1:7400
+      tidegate edge --core 10.0.0.5:7400 --core 10.0.0.6:7400
       tidegate edge -c tidegate.toml --name fra-1 --region eu-central
     """
     settings = load(
@@ -88,7 +89,7 @@ def edge(
         assignments,
         {
             "edge.listen": ("--listen", listen),
-            "edge.core": ("--core", core),
+            "edge.core": ("--core", core or None),
             "edge.name": ("--name", name),
             "edge.region": ("--region", region),
             "edge.workers": ("--workers", workers),

@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 from protos.tidegate.policy.v1 import rules_pb2 as tidegate_dot_policy_dot_v1_dot_rules__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/policy/v1/policy.proto\x12\x12tidegate.policy.v1\x1a\x1etidegate/policy/v1/rules.proto\"\x8c\x02\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x03 \x01(\t\x12\x34\n\x0bserverbound\x18\x04 \x01(\x0b\x32\x1f.tidegate.policy.v1.FrameLayout\x12\x34\n\x0b\x63lientbound\x18\x05 \x01(\x0b\x32\x1f.tidegate.policy.v1.FrameLayout\x12:\n\x0f\x63losing_notices\x18\x06 \x03(\x0b\x32!.tidegate.policy.v1.ClosingNotice\x12*\n\x05rules\x18\x07 \x01(\x0b\x32\x1b.tidegate.policy.v1.RuleSet\"\xc6\x01\n\x0b\x46rameLayout\x12\x1b\n\x13length_offset_bytes\x18\x01 \x01(\r\x12\x1a\n\x12length_width_bytes\x18\x02 \x01(\r\x12\x15\n\rlittle_endian\x18\x03 \x01(\x08\x12\x1b\n\x13length_adjust_bytes\x18\x04 \x01(\x11\x12\x17\n\x0fmin_frame_bytes\x18\x05 \x01(\r\x12\x17\n\x0fmax_frame_bytes\x18\x06 \x01(\r\x12\x18\n\x10\x62\x61re_frame_bytes\x18\x07 \x03(\r\"/\n\rClosingNotice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x0c\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/policy/v1/policy.proto\x12\x12tidegate.policy.v1\x1a\x1etidegate/policy/v1/rules.proto\"\xc1\x02\n\x06Policy\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\x0c\n\x04game\x18\x02 \x01(\t\x12\x0f\n\x07\x64ialect\x18\x03 \x01(\t\x12\x34\n\x0bserverbound\x18\x04 \x01(\x0b\x32\x1f.tidegate.policy.v1.FrameLayout\x12\x34\n\x0b\x63lientbound\x18\x05 \x01(\x0b\x32\x1f.tidegate.policy.v1.FrameLayout\x12:\n\x0f\x63losing_notices\x18\x06 \x03(\x0b\x32!.tidegate.policy.v1.ClosingNotice\x12*\n\x05rules\x18\x07 \x01(\x0b\x32\x1b.tidegate.policy.v1.RuleSet\x12\x12\n\nkeep_alive\x18\x08 \x01(\x0c\x12\x1f\n\x17keep_alive_milliseconds\x18\t \x01(\r\"\xc6\x01\n\x0b\x46rameLayout\x12\x1b\n\x13length_offset_bytes\x18\x01 \x01(\r\x12\x1a\n\x12length_width_bytes\x18\x02 \x01(\r\x12\x15\n\rlittle_endian\x18\x03 \x01(\x08\x12\x1b\n\x13length_adjust_bytes\x18\x04 \x01(\x11\x12\x17\n\x0fmin_frame_bytes\x18\x05 \x01(\r\x12\x17\n\x0fmax_frame_bytes\x18\x06 \x01(\r\x12\x18\n\x10\x62\x61re_frame_bytes\x18\x07 \x03(\r\"/\n\rClosingNotice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.policy.v1.policy_p
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_POLICY']._serialized_start=88
-  _globals['_POLICY']._serialized_end=356
-  _globals['_FRAMELAYOUT']._serialized_start=359
-  _globals['_FRAMELAYOUT']._serialized_end=557
-  _globals['_CLOSINGNOTICE']._serialized_start=559
-  _globals['_CLOSINGNOTICE']._serialized_end=606
+  _globals['_POLICY']._serialized_end=409
+  _globals['_FRAMELAYOUT']._serialized_start=412
+  _globals['_FRAMELAYOUT']._serialized_end=610
+  _globals['_CLOSINGNOTICE']._serialized_start=612
+  _globals['_CLOSINGNOTICE']._serialized_end=659
 # @@protoc_insertion_point(module_scope)

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Policy(_message.Message):
-    __slots__ = ("version", "game", "dialect", "serverbound", "clientbound", "closing_notices", "rules")
+    __slots__ = ("version", "game", "dialect", "serverbound", "clientbound", "closing_notices", "rules", "keep_alive", "keep_alive_milliseconds")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     GAME_FIELD_NUMBER: _ClassVar[int]
     DIALECT_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,8 @@ class Policy(_message.Message):
     CLIENTBOUND_FIELD_NUMBER: _ClassVar[int]
     CLOSING_NOTICES_FIELD_NUMBER: _ClassVar[int]
     RULES_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ALIVE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_ALIVE_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
     version: int
     game: str
     dialect: str
@@ -24,7 +26,9 @@ class Policy(_message.Message):
     clientbound: FrameLayout
     closing_notices: _containers.RepeatedCompositeFieldContainer[ClosingNotice]
     rules: _rules_pb2.RuleSet
-    def __init__(self, version: _Optional[int] = ..., game: _Optional[str] = ..., dialect: _Optional[str] = ..., serverbound: _Optional[_Union[FrameLayout, _Mapping]] = ..., clientbound: _Optional[_Union[FrameLayout, _Mapping]] = ..., closing_notices: _Optional[_Iterable[_Union[ClosingNotice, _Mapping]]] = ..., rules: _Optional[_Union[_rules_pb2.RuleSet, _Mapping]] = ...) -> None: ...
+    keep_alive: bytes
+    keep_alive_milliseconds: int
+    def __init__(self, version: _Optional[int] = ..., game: _Optional[str] = ..., dialect: _Optional[str] = ..., serverbound: _Optional[_Union[FrameLayout, _Mapping]] = ..., clientbound: _Optional[_Union[FrameLayout, _Mapping]] = ..., closing_notices: _Optional[_Iterable[_Union[ClosingNotice, _Mapping]]] = ..., rules: _Optional[_Union[_rules_pb2.RuleSet, _Mapping]] = ..., keep_alive: _Optional[bytes] = ..., keep_alive_milliseconds: _Optional[int] = ...) -> None: ...
 
 class FrameLayout(_message.Message):
     __slots__ = ("length_offset_bytes", "length_width_bytes", "little_endian", "length_adjust_bytes", "min_frame_bytes", "max_frame_bytes", "bare_frame_bytes")

@@ -22,7 +22,7 @@ BAN_KIND_HARDWARE: BanKind
 BAN_KIND_CHARACTER: BanKind
 
 class AttachRequest(_message.Message):
-    __slots__ = ("sequence", "acknowledged", "hello", "batch", "open", "close", "credit", "heartbeat", "drain")
+    __slots__ = ("sequence", "acknowledged", "hello", "batch", "open", "close", "credit", "heartbeat", "drain", "leave")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,7 @@ class AttachRequest(_message.Message):
     CREDIT_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     acknowledged: int
     hello: Hello
@@ -41,10 +42,11 @@ class AttachRequest(_message.Message):
     credit: Credit
     heartbeat: Heartbeat
     drain: Drain
-    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ...) -> None: ...
+    leave: Leave
+    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ...) -> None: ...
 
 class AttachResponse(_message.Message):
-    __slots__ = ("sequence", "acknowledged", "welcome", "batch", "policy", "close", "credit", "heartbeat", "drain", "state", "notice", "bans")
+    __slots__ = ("sequence", "acknowledged", "welcome", "batch", "policy", "close", "credit", "heartbeat", "drain", "state", "notice", "bans", "leave")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +59,7 @@ class AttachResponse(_message.Message):
     STATE_FIELD_NUMBER: _ClassVar[int]
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     BANS_FIELD_NUMBER: _ClassVar[int]
+    LEAVE_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     acknowledged: int
     welcome: Welcome
@@ -69,10 +72,11 @@ class AttachResponse(_message.Message):
     state: State
     notice: Notice
     bans: Bans
-    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ...) -> None: ...
+    leave: Leave
+    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch")
+    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TUNNEL_ID_FIELD_NUMBER: _ClassVar[int]
     EDGE_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +85,7 @@ class Hello(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     tunnel_id: bytes
     edge_name: str
@@ -89,10 +94,11 @@ class Hello(_message.Message):
     resume: bool
     window_bytes: int
     epoch: int
-    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ...) -> None: ...
+    place: bytes
+    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("protocol_version", "core_name", "region", "software_version", "resumed", "window_bytes", "epoch", "hold_milliseconds")
+    __slots__ = ("protocol_version", "core_name", "region", "software_version", "resumed", "window_bytes", "epoch", "hold_milliseconds", "worker", "workers")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CORE_NAME_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -101,6 +107,8 @@ class Welcome(_message.Message):
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     HOLD_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     core_name: str
     region: str
@@ -109,7 +117,9 @@ class Welcome(_message.Message):
     window_bytes: int
     epoch: int
     hold_milliseconds: int
-    def __init__(self, protocol_version: _Optional[int] = ..., core_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resumed: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., hold_milliseconds: _Optional[int] = ...) -> None: ...
+    worker: int
+    workers: int
+    def __init__(self, protocol_version: _Optional[int] = ..., core_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resumed: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., hold_milliseconds: _Optional[int] = ..., worker: _Optional[int] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class Policy(_message.Message):
     __slots__ = ("policy", "sha256")
@@ -228,3 +238,9 @@ class Drain(_message.Message):
     DEADLINE_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
     deadline_milliseconds: int
     def __init__(self, deadline_milliseconds: _Optional[int] = ...) -> None: ...
+
+class Leave(_message.Message):
+    __slots__ = ("reason",)
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    def __init__(self, reason: _Optional[str] = ...) -> None: ...

@@ -49,12 +49,14 @@ class TunnelServiceServicer:
 
     def Attach(self, request_iterator, context):
         """Attach opens one attachment of a tunnel. The edge's first message is a hello and the core's first is a
-        welcome, followed by the policy; anything else ends the call.
+        welcome, for a new tunnel followed by the policy; anything else ends the call. A hello that wants a tunnel
+        back that is not there any more gets a welcome that says so, and the call ends.
 
-        Ends with INVALID_ARGUMENT (no hello, or a message that breaks the contract), FAILED_PRECONDITION
-        (protocol version), ALREADY_EXISTS (the tunnel is attached elsewhere), UNAVAILABLE (the core is
-        draining), DEADLINE_EXCEEDED (no hello in time) or RESOURCE_EXHAUSTED (too many tunnels); the status
-        message says what was wrong.
+        Ends with INVALID_ARGUMENT (no hello, or a message that breaks the contract: the tunnel is over then),
+        FAILED_PRECONDITION (protocol version), ALREADY_EXISTS (a new tunnel with the id of another),
+        PERMISSION_DENIED (the tunnel belongs to another edge), ABORTED (the tunnel was attached anew), UNAVAILABLE (the
+        core is draining, or heard nothing from the edge), DEADLINE_EXCEEDED (no hello in time) or RESOURCE_EXHAUSTED
+        (too many tunnels); the status message says what was wrong.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

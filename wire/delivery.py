@@ -1,0 +1,143 @@
+"""Delivery over a road that breaks: numbers, acknowledgements, and what is kept until it has arrived.
+
+One `Delivery` is one end of a tunnel, for both directions. It outlives the attachments that carry it. Pure: no
+clock, no stream, and it never looks into a message.
+
+The rules, all of them (``tests/wire/delivery_model.py`` says the same as a program of thirty lines):
+
+1. Messages that count are numbered 1, 2, 3… per direction and tunnel, whatever happens to the road.
+2. A message is handled only if its number is the one after the last that was handled.
+3. Every message says which number was handled last; so does the first one of an attachment, in both directions.
+4. What was written stays in the ring until it is acknowledged. When an attachment is over, what was not
+   acknowledged waits to be written again, in order and before anything newer.
+5. A new attachment goes on behind the number that the other end says it has handled last.
+
+From 2, 4 and 5: nothing is lost, doubled or reordered, as long as both ends live and no ring overflows. What cannot
+come from an end that follows the rules is a `TunnelFault`: a gap, a repetition, an acknowledgement of what was
+not written on this attachment, or of less than before.
+"""
+
+from collections import deque
+from typing import Generic, NamedTuple, TypeVar
+
+from wire.errors import TunnelFault
+
+Message = TypeVar("Message")
+
+
+class Numbered(NamedTuple, Generic[Message]):
+    """A message that counts. ``size_bytes`` is what it stands for in the bounds on memory."""
+
+    number: int
+    message: Message
+    size_bytes: int
+
+
+class Delivery(Generic[Message]):
+    """Both directions of one tunnel, at one end."""
+
+    __slots__ = (
+        "_newest_written",
+        "_unwritten",
+        "_written",
+        "acknowledged",
+        "received",
+        "resent",
+        "sent",
+        "unacknowledged_bytes",
+        "unwritten_bytes",
+    )
+
+    def __init__(self) -> None:
+        self.sent = 0  # the last number given out
+        self.acknowledged = 0  # the last of ours that the other end has handled
+        self.received = 0  # the last of theirs that was handled here
+        self.resent = 0  # messages that were written more than once
+        self.unwritten_bytes = 0
+        self.unacknowledged_bytes = 0  # of what was written on this attachment
+        self._newest_written = 0
+        self._unwritten: deque[Numbered[Message]] = deque()
+        self._written: deque[Numbered[Message]] = deque()
+
+    @property
+    def held_bytes(self) -> int:
+        """What is kept here because the other end has not said that it has it."""
+        return self.unwritten_bytes + self.unacknowledged_bytes
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the other end has handled everything."""
+        return self.acknowledged == self.sent
+
+    def has_unwritten(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._unwritten)
+
+    def messages(self) -> list[Numbered[Message]]:
+        """Return what is kept, in order."""
+        return [*self._written, *self._unwritten]
+
+    def add(self, message: Message, size_bytes: int) -> int:
+        """Queue a message behind all others; return its number."""
+        self.sent += 1
+        self._unwritten.append(Numbered(self.sent, message, size_bytes))
+        self.unwritten_bytes += size_bytes
+        return self.sent
+
+    def take(self) -> Numbered[Message] | None:
+        """Return the next message to write, and keep it until it is acknowledged; None where there is nothing."""
+        if not self._unwritten:
+            return None
+        numbered = self._unwritten.popleft()
+        if numbered.number <= self._newest_written:
+            self.resent += 1
+        else:
+            self._newest_written = numbered.number
+        self._written.append(numbered)
+        self.unwritten_bytes -= numbered.size_bytes
+        self.unacknowledged_bytes += numbered.size_bytes
+        return numbered
+
+    def accept(self, number: int, acknowledged: int) -> None:
+        """Check what an incoming message says of numbers, and count it; 0 where it is one that does not count.
+
+        Raises TunnelFault, and has changed nothing then.
+        """
+        if number and number != self.received + 1:
+            raise TunnelFault(f"sequence {number} after {self.received}")
+        last_written = self._written[-1].number if self._written else self.acknowledged
+        if not self.acknowledged <= acknowledged <= last_written:
+            raise TunnelFault(
+                f"acknowledgement of {acknowledged}: {self.acknowledged} to {last_written} are possible",
+            )
+        if number:
+            self.received = number
+        if acknowledged != self.acknowledged:
+            self._forget(acknowledged)
+
+    def rewind(self) -> None:
+        """The attachment is over: what was written and not acknowledged is to be written again."""
+        while self._written:
+            self._unwritten.appendleft(self._written.pop())
+        self.unwritten_bytes += self.unacknowledged_bytes
+        self.unacknowledged_bytes = 0
+
+    def resume(self, acknowledged: int) -> None:
+        """A new attachment begins, and the other end has handled everything up to ``acknowledged``.
+
+        Raises TunnelFault when the ring does not reach back that far, or when that was never sent.
+        """
+        self.rewind()
+        if not self.acknowledged <= acknowledged <= self.sent:
+            raise TunnelFault(
+                f"the other end goes on behind {acknowledged}: {self.acknowledged} to {self.sent} are possible",
+            )
+        while self._unwritten and self._unwritten[0].number <= acknowledged:
+            self.unwritten_bytes -= self._unwritten.popleft().size_bytes
+        self.acknowledged = acknowledged
+
+    def _forget(self, acknowledged: int) -> None:
+        self.acknowledged = acknowledged
+        written = self._written
+        while written and written[0].number <= acknowledged:
+            self.unacknowledged_bytes -= written.popleft().size_bytes
