@@ -1,0 +1,62 @@
+"""What the operating system says about one process: memory, open files, CPU time."""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessFigures:
+    """A process at one moment. ``pss_bytes`` is its proportional share, or what is resident where that is not told."""
+
+    pss_bytes: int
+    rss_bytes: int
+    open_files: int
+
+
+def read_figures(pid: int, proc: Path = PROC) -> ProcessFigures:
+    """Read a process's figures; zeros when it has ended."""
+    folder = proc / str(pid)
+    rss = _kibibytes(folder / "status", "VmRSS")
+    pss = _kibibytes(folder / "smaps_rollup", "Pss") or rss
+    open_files = 0
+    with contextlib.suppress(OSError):
+        open_files = len(os.listdir(folder / "fd"))
+    return ProcessFigures(pss * 1024, rss * 1024, open_files)
+
+
+def cpu_seconds(pid: int, proc: Path = PROC) -> float:
+    """Return the CPU time a process has used, in steps of 10 ms; 0 when it has ended."""
+    with contextlib.suppress(OSError):
+        behind_name = (proc / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
+        return (int(behind_name[11]) + int(behind_name[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
+def holders_of_same_error_output(pid: int, proc: Path = PROC) -> set[int]:
+    """Return the processes that write to the same standard error as this one, without it.
+
+    A relay's successor inherits it, so this finds a successor whatever it is called.
+    """
+    try:
+        wanted = os.readlink(proc / str(pid) / "fd" / "2")
+    except OSError:
+        return set()
+    found = set()
+    for folder in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(folder / "fd" / "2") == wanted:
+                found.add(int(folder.name))
+    return found - {pid}
+
+
+def _kibibytes(file: Path, field: str) -> int:
+    with contextlib.suppress(OSError):
+        found = re.search(rf"^{field}:\s+(\d+) kB", file.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return int(found[1])
+    return 0
