@@ -5,6 +5,7 @@ Its sessions (`tidegate.gameday.bot_session`) are numbered by the crowd it belon
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ async def log_in(address: Address, session: BotSession) -> None:
         session.abandon("no answer")
         raise LoginError(f"no answer within {LOGIN_SECONDS:g} s") from None
     except OSError as error:
-        raise LoginError(error.strerror or str(error)) from error
+        raise LoginError(os.strerror(error.errno) if error.errno else str(error)) from error
     finally:
         if not session.is_connected:
             sock.close()
@@ -74,9 +75,25 @@ class Bot:
         self._ended_seconds: float | None = None
 
     @property
+    def target(self) -> Address:
+        """Where it plays, or will."""
+        return self._targets[self._target]
+
+    def use_watch(self, watch: Watch) -> None:
+        """Have what it measures go elsewhere from now on."""
+        self._watch = watch
+        if self.session is not None:
+            self.session.watch = watch
+
+    @property
     def is_playing(self) -> bool:
         """Whether it is in the game now."""
         return self.session is not None and self.session.is_playing
+
+    def has_answer_since(self, moment_ns: int) -> bool:
+        """Return whether it plays and has had an answer to something it said after a moment."""
+        session = self.session
+        return session is not None and session.is_playing and session.answered_sent_ns > moment_ns
 
     async def play(self) -> None:
         """Log in and stay; again after each end."""

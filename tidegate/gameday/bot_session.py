@@ -59,12 +59,13 @@ class BotSession(asyncio.Protocol):
         self.is_playing = False
         self.sent = 0
         self.ended_because = ""
-        self._watch = watch
+        self.watch = watch
         self._longest = longest
         self._name = session_text(number)
         self._template = said_template(self._name)
         self._heard = Stream(1)
         self.answered = 0
+        self.answered_sent_ns = 0  # when it had sent the frame that was answered last
         self._foreign = 0
         self._partial = b""
         self._notice = ""
@@ -184,7 +185,8 @@ class BotSession(asyncio.Protocol):
         self.answered = number
         now = monotonic_ns()
         sent = int(frame[SENT], 16)
-        watch, longest = self._watch, self._longest
+        self.answered_sent_ns = sent
+        watch, longest = self.watch, self._longest
         round_trip = now - sent
         watch.round_trips.record(round_trip / NANOSECONDS)
         if round_trip > longest.round_trip_ns:

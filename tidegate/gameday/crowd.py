@@ -6,7 +6,8 @@ spread evenly. Faults use it to let bots stop reading, leave, and join.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from time import monotonic, monotonic_ns
 
@@ -134,6 +135,21 @@ class Crowd:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    @contextmanager
+    def watching_only(self, bots: Iterable[Bot]) -> Iterator[Watch]:
+        """Have the round trips of some bots alone go into a watch of their own while the block lasts."""
+        watch = Watch()
+        watch.healed_ns = self.watch.healed_ns
+        chosen = list(bots)
+        for bot in chosen:
+            bot.use_watch(watch)
+        try:
+            yield watch
+        finally:
+            for bot in chosen:
+                bot.use_watch(self.watch)
+            self.watch.round_trips.merge(watch.round_trips)
 
     async def until(self, is_so: Callable[[], bool], seconds: float | None = None) -> bool:
         """Wait until something is so, or for so many seconds; return whether it is."""

@@ -4,11 +4,12 @@ Made by `tidegate.gameday.run`, used by `tidegate.gameday.faults`.
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from time import monotonic
+from time import monotonic_ns
 from typing import Protocol
 
 from tidegate.gameday.bot import Bot
@@ -20,8 +21,12 @@ from tidegate.gameday.musts import Must, none
 from tidegate.gameday.network import Layout, Network, Relay
 from tidegate.gameday.pauses import FaultPauses, PauseLog
 from tidegate.gameday.records import BotRecord, Ledger
+from tidegate.gameday.relay_orders import WAKE
 
 Figure = float | str
+
+STATISTICS_SECONDS = 5.0
+"""Relays say far more often how many sessions they have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,17 @@ class GameDay:
             proxy.set_conditions(CLEAR)
         self.crowd.watch.healed()
 
+    async def restore(self) -> None:
+        """Put everything right that a fault may have left behind when it was interrupted."""
+        await self.heal()
+        for relay in self.network.relays:
+            with contextlib.suppress(ProcessLookupError):
+                relay.send_signal(WAKE)
+        await self.network.origin.calm()
+        for bot in self.crowd.bots:
+            if bot.session is not None:
+                bot.session.read_on()
+
     def set_conditions(self, conditions: Conditions) -> None:
         """Change all roads."""
         for proxy in self.network.proxies:
@@ -112,16 +128,16 @@ class GameDay:
         await asyncio.sleep(seconds)
         await self.heal()
 
+    async def busiest_core(self) -> int:
+        """Return the index of the core that carries the most sessions, when it has said how many those are."""
+        network = self.network
+        await self.crowd.until(lambda: any(core.log.sessions for core in network.cores), STATISTICS_SECONDS)
+        return network.busiest_core()
+
     async def until_recovered(self, seconds: float) -> bool:
         """Wait until every bot plays and has an answer to something it said after now; return whether all have."""
-        deadline = monotonic() + seconds
-        if not await self.crowd.until(lambda: all(bot.is_playing for bot in self.crowd.bots), seconds):
-            return False
-        said = {bot.session: bot.session.sent + 1 for bot in self.crowd.bots if bot.session is not None}
-        return await self.crowd.until(
-            lambda: all(session.gone.is_set() or session.answered >= number for session, number in said.items()),
-            deadline - monotonic(),
-        )
+        now_ns = monotonic_ns()
+        return await self.crowd.until(lambda: all(bot.has_answer_since(now_ns) for bot in self.crowd.bots), seconds)
 
     def probe(self, every_seconds: float = 0.1) -> LoginProbe:
         """Return a probe of all edges."""

@@ -1,6 +1,7 @@
 """What a fault must show: a figure and its bound, and whether it holds."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isinf
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +19,16 @@ class Must:
         """Whether it does."""
         return self.figure >= self.bound if self.is_floor else self.figure <= self.bound
 
+    def as_data(self) -> dict[str, object]:
+        """Return it as plain data, for JSON; a figure that never came is null."""
+        figure = None if isinf(self.figure) else self.figure
+        return {**asdict(self), "figure": figure, "holds": self.holds}
+
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
         relation = "at least" if self.is_floor else "at most"
-        return f"{self.what}: {self.figure:.4g}{unit} ({relation} {self.bound:g}{unit})"
+        figure = "never" if isinf(self.figure) else f"{self.figure:.4g}{unit}"
+        return f"{self.what}: {figure} ({relation} {self.bound:g}{unit})"
 
 
 def none(what: str, count: float, unit: str = "") -> Must:

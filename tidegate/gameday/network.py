@@ -127,7 +127,7 @@ class Network:
             self._origin.check()
 
     def busiest_core(self) -> int:
-        """Return the index of the core that carries the most sessions."""
+        """Return the index of the core that said it carries the most sessions."""
         return max(range(len(self.cores)), key=lambda index: self.cores[index].log.sessions)
 
     async def stop(self) -> None:

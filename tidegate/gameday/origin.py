@@ -10,7 +10,7 @@ back for each (`tidegate.gameday.origin_control` asks). Lines and answers:
 ``{"do": "mark"}``                        ``marked``: how many sessions are remembered
 ``{"do": "recount"}``                     ``marked``: the same ones; their bytes are counted from now on
 ``{"do": "since-mark"}``                  ``bytes``: what came on those since, and ``open``, how many still are
-``{"do": "blocked"}``                     ``blocked``: flooded sessions that take no more at the moment
+``{"do": "blocked"}``                     ``blocked``: flooded sessions that took nothing since the last time
 ========================================  =================================================================
 """
 
@@ -116,7 +116,7 @@ class Origin:
         return {"flooded": 0}
 
     def _blocked(self, _order: dict[str, Any]) -> dict[str, Any]:
-        return {"blocked": sum(session.is_blocked for session in self._players())}
+        return {"blocked": sum(session.take_is_blocked() for session in self._players())}
 
     def _mark(self, _order: dict[str, Any]) -> dict[str, Any]:
         self._marked = {session: session.bytes_received for session in self._players()}

@@ -42,7 +42,7 @@ class OriginControl:
         await self._ask("calm")
 
     async def blocked(self) -> int:
-        """Return how many flooded sessions take no more at the moment."""
+        """Return how many flooded sessions are full and took nothing since the last time this was asked."""
         return int((await self._ask("blocked"))["blocked"])
 
     async def mark(self) -> int:

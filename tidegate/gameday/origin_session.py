@@ -53,6 +53,7 @@ class OriginSession(asyncio.Protocol):
         self._said = 0
         self._foreign = 0
         self._flood = b""
+        self._poured = self._poured_when_asked = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """For the loop: it is connected."""
@@ -105,10 +106,11 @@ class OriginSession(asyncio.Protocol):
         self._flood = flood_template(self.name) if is_on and self.is_open else b""
         self._pour()
 
-    @property
-    def is_blocked(self) -> bool:
-        """Whether a flood has filled everything on the way."""
-        return bool(self._flood) and self.is_full
+    def take_is_blocked(self) -> bool:
+        """Return whether a flood has filled everything on the way: none of it went out since this was last asked."""
+        is_blocked = bool(self._flood) and self.is_full and self._poured == self._poured_when_asked
+        self._poured_when_asked = self._poured
+        return is_blocked
 
     def record(self) -> OriginRecord:
         """Return what this session has come to."""
@@ -158,4 +160,5 @@ class OriginSession(asyncio.Protocol):
     def _pour(self) -> None:
         while self._flood and not self.is_full and self._transport is not None and not self._transport.is_closing():
             self._said += 1
+            self._poured += 1
             self._transport.write(self._flood % self._said)

@@ -37,6 +37,13 @@ def cpu_seconds(pid: int, proc: Path = PROC) -> float:
     return 0.0
 
 
+def is_running(pid: int, proc: Path = PROC) -> bool:
+    """Return whether a process is there and not merely waiting to be read off."""
+    with contextlib.suppress(OSError):
+        return "\nState:\tZ" not in (proc / str(pid) / "status").read_text(errors="replace")
+    return False
+
+
 def holders_of_same_error_output(pid: int, proc: Path = PROC) -> set[int]:
     """Return the processes that write to the same standard error as this one, without it.
 

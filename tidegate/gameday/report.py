@@ -59,7 +59,7 @@ class Report:
                 "p99": percentile(crowd.times_to_play, 99),
             },
             "figures": self.day.figures,
-            "musts": [asdict(must) | {"holds": must.holds} for must in self.musts],
+            "musts": [must.as_data() for must in self.musts],
         }
 
 

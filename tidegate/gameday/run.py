@@ -104,7 +104,7 @@ class _Run:
                 task.cancel()
             await asyncio.gather(breaking, watching, told, return_exceptions=True)
             day.figures["fault lasted"] = f"{monotonic() - began:.1f} s"
-            await day.heal()
+            await day.restore()
 
     async def _watch(self) -> None:
         while True:
