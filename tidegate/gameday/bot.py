@@ -16,10 +16,13 @@ from tidegate.gameday.bot_session import BotSession, Watch
 from tidegate.gameday.pauses import Longest
 from tidegate.gameday.records import BotRecord
 
-LOGIN_SECONDS = 2.0
-"""How long a bot waits for the first answer before it tries anew: a player would wait longer, and press again."""
+LOGIN_SECONDS = 5.0
+"""How long a bot waits for the first answer before it tries anew."""
 
 AGAIN_SECONDS = 0.1
+LONGEST_AGAIN_SECONDS = 1.0
+"""A login that came to nothing is tried again after a tenth of a second, then after twice as long each time."""
+
 RECEIVE_BUFFER_BYTES = 64 * 1024
 """A bot that stops reading is to fill the windows of the relays, not first megabytes of the system's."""
 
@@ -97,12 +100,15 @@ class Bot:
 
     async def play(self) -> None:
         """Log in and stay; again after each end."""
+        wait_seconds = AGAIN_SECONDS
         while not self._is_leaving.is_set():
             session = await self._log_in()
             if session is None:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._is_leaving.wait(), AGAIN_SECONDS)
+                    await asyncio.wait_for(self._is_leaving.wait(), wait_seconds)
+                wait_seconds = min(2 * wait_seconds, LONGEST_AGAIN_SECONDS)
                 continue
+            wait_seconds = AGAIN_SECONDS
             try:
                 await session.gone.wait()
             finally:

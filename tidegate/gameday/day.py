@@ -41,13 +41,14 @@ class DayOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a day ended: the ledger, ended sessions by what bots saw, and by what relays counted."""
+    """How a day ended: the ledger, ended sessions by what bots saw, and by what relays counted and complained of."""
 
     ledger: Ledger
     ended: Counter[str]
     failed_logins: Counter[str]
     closed_by_relays: dict[str, Counter[str]]
     refused_by_relays: dict[str, Counter[str]]
+    complaints: dict[str, Counter[str]]
     was_drained: bool
     was_interrupted: bool = False
 

@@ -4,6 +4,7 @@ Called per chunk, a few thousand times a second: what is done per frame is two s
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -19,6 +20,10 @@ from tidegate.gameday.frames import (
 from tidegate.gameday.records import OriginRecord
 
 WRITE_BUFFER_BYTES = 16 * 1024
+SEND_BUFFER_BYTES = 64 * 1024
+"""A flood is to fill the windows of the relays, not first megabytes of the system's."""
+
+FRAMES_AT_ONCE = 16
 
 
 class Registry(Protocol):
@@ -53,12 +58,16 @@ class OriginSession(asyncio.Protocol):
         self._said = 0
         self._foreign = 0
         self._flood = b""
+        self._is_pouring = False
         self._poured = self._poured_when_asked = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """For the loop: it is connected."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self._transport.write(self._registry.greeting)
         self._registry.opened(self)
 
@@ -158,7 +167,17 @@ class OriginSession(asyncio.Protocol):
         self._registry.named(self)
 
     def _pour(self) -> None:
-        while self._flood and not self.is_full and self._transport is not None and not self._transport.is_closing():
-            self._said += 1
-            self._poured += 1
-            self._transport.write(self._flood % self._said)
+        """Write a piece of a flood, and arrange for the next: other sessions have their turn between them."""
+        transport = self._transport
+        if not self._flood or self.is_full or self._is_pouring or transport is None or transport.is_closing():
+            return
+        first = self._said + 1
+        self._said += FRAMES_AT_ONCE
+        self._poured += FRAMES_AT_ONCE
+        transport.write(b"".join(self._flood % number for number in range(first, first + FRAMES_AT_ONCE)))
+        self._is_pouring = True
+        asyncio.get_running_loop().call_soon(self._pour_on)
+
+    def _pour_on(self) -> None:
+        self._is_pouring = False
+        self._pour()

@@ -59,7 +59,6 @@ class ProxyConnection:
         self._transports[Way.TO_TARGET] = transport
         if swallow:
             self._is_swallowed = True
-            transport.pause_reading()
             return
         self._lanes[Way.TO_TARGET] = self._lane(Way.TO_TARGET, transport)
         self._connecting = asyncio.get_running_loop().create_task(self._connect(), name="fault proxy: connect")
@@ -81,6 +80,8 @@ class ProxyConnection:
 
     def received(self, way: Way, data: bytes) -> None:
         """For an end: bytes came."""
+        if self._is_swallowed:
+            return
         if self._on_bytes is not None:
             self._on_bytes(self, way, data)
         self._lanes[way].take(data)
@@ -92,7 +93,8 @@ class ProxyConnection:
 
     def full(self, way: Way, *, is_full: bool) -> None:
         """For an end: whether what goes ``way`` piles up before it."""
-        self._lanes[way].sink_full(is_full=is_full)
+        if way in self._lanes:
+            self._lanes[way].sink_full(is_full=is_full)
 
     def lost(self, way: Way) -> None:
         """For an end: its socket is gone. The other hears of it behind the bytes that are under way to it."""

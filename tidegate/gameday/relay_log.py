@@ -12,6 +12,8 @@ from typing import Any
 from tidegate.gameday.relay_orders import CLOSED_PREFIX, CORE_STATS, EDGE_STATS, REFUSED_PREFIX
 
 KEPT_EVENTS = 5000
+COMPLAINTS = ("warning", "error")
+LONGEST_COMPLAINT = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,10 @@ class Event:
 
 
 class RelayLog:
-    """One relay's log. A core's statistics are kept per edge."""
+    """One relay's log. A core's statistics are kept per edge; ``complaints`` are its warnings and errors."""
 
     def __init__(self) -> None:
+        self.complaints: Counter[str] = Counter()
         self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
         self._stats: dict[str, Mapping[str, Any]] = {}
 
@@ -36,6 +39,8 @@ class RelayLog:
         if name in (EDGE_STATS, CORE_STATS):
             self._stats[str(event.get("edge", ""))] = event
         elif not name.endswith("_stats"):
+            if event.get("level") in COMPLAINTS:
+                self.complaints[f"{name}: {event.get('reason', '')}".rstrip(": ")[:LONGEST_COMPLAINT]] += 1
             self.events.append(Event(monotonic(), name, event))
 
     def first(self, name: str, since_seconds: float) -> Event | None:

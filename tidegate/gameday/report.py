@@ -53,6 +53,7 @@ class Report:
             "failed_logins": dict(outcome.failed_logins),
             "closed_by_relays": {name: dict(reasons) for name, reasons in outcome.closed_by_relays.items()},
             "refused_by_relays": {name: dict(reasons) for name, reasons in outcome.refused_by_relays.items()},
+            "complaints": {name: dict(complaints) for name, complaints in outcome.complaints.items()},
             "times_to_play_seconds": {
                 "count": len(crowd.times_to_play),
                 "p50": percentile(crowd.times_to_play, 50),
@@ -108,6 +109,8 @@ def _lines(report: Report) -> Iterable[str]:
         yield from _reasons(f"closed by {name}", reasons, is_quiet=True)
     for name, reasons in outcome.refused_by_relays.items():
         yield from _reasons(f"refused by {name}", reasons, is_quiet=True)
+    for name, complaints in outcome.complaints.items():
+        yield from _reasons(f"{name} warned", complaints, is_quiet=True)
     if crowd.times_to_play:
         times = crowd.times_to_play
         yield (

@@ -125,6 +125,7 @@ class _Run:
             failed_logins=failed,
             closed_by_relays={relay.name: relay.log.closed for relay in self._network.relays},
             refused_by_relays={relay.name: relay.log.refused for relay in self._network.relays},
+            complaints={relay.name: relay.log.complaints for relay in self._network.relays},
             was_drained=was_drained,
             was_interrupted=was_interrupted,
         )

@@ -30,6 +30,8 @@ class Wire:
     def is_closing(self) -> bool:
         return False
 
+    def get_extra_info(self, name: str) -> None: ...
+
 
 class Registry:
     greeting = greeting()

@@ -26,6 +26,15 @@ def test_events_are_found_by_name_since_a_moment() -> None:
     assert log.first("core_back", 0) is None
 
 
+def test_complaints_are_counted_with_their_reason() -> None:
+    log = RelayLog()
+    for _ in range(2):
+        log.take({"event": "tunnel_fault", "level": "error", "reason": "broken"})
+    log.take({"event": "rules_file_changed", "level": "warning"})
+    log.take({"event": "core_attached", "level": "info"})
+    assert log.complaints == {"tunnel_fault: broken": 2, "rules_file_changed": 1}
+
+
 def test_refusals_by_reason() -> None:
     log = RelayLog()
     log.take({"event": "edge_stats", "sessions": 0, "sessions_refused_no_core": 3})

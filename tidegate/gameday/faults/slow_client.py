@@ -8,14 +8,14 @@ from tidegate.gameday.bot import Bot
 from tidegate.gameday.day import DayOptions, GameDay, Outcome
 from tidegate.gameday.musts import Must, at_most, none
 from tidegate.gameday.network import Layout
-from tidegate.gameday.process_figures import read_figures
+from tidegate.gameday.process_figures import read_figures, socket_memory_bytes
 
 MOST_BYTES = 300 * 1024
 """Edge and core together, for one player that does not read: a window, and what it takes to hold it."""
 
 MOST_P99_RISE = 1.10
 
-FILL_SECONDS = 60.0
+FILL_SECONDS = 120.0
 LOOK_SECONDS = 0.5
 READ_ON_SECONDS = 60.0
 
@@ -48,7 +48,7 @@ class SlowClient:
         others = [bot for bot in day.crowd.bots if bot not in set(slow)]
         self._slow_bots = len(slow)
         self._p99_before = await self._measure(day, others)
-        memory_before = _memory(day)
+        memory_before, sockets_before = _memory(day), socket_memory_bytes()
         sessions = [bot.session for bot in slow if bot.session is not None]
         for session in sessions:
             session.stop_reading()
@@ -56,6 +56,9 @@ class SlowClient:
         day.say(f"{len(sessions)} bots have stopped reading")
         await self._fill(day)
         self._bytes_each = max(0, _memory(day) - memory_before) / max(1, len(sessions))
+        day.figures["the system's memory for sockets, each"] = (
+            f"{(socket_memory_bytes() - sockets_before) / max(1, len(sessions)) / 1024:.0f} KiB"
+        )
         self._p99_with = await self._measure(day, others)
         await day.network.origin.calm()
         for session in sessions:
