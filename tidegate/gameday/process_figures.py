@@ -53,21 +53,20 @@ def is_running(pid: int, proc: Path = PROC) -> bool:
     return False
 
 
-def holders_of_same_error_output(pid: int, proc: Path = PROC) -> set[int]:
-    """Return the processes that write to the same standard error as this one, without it.
+def error_output_of(pid: int, proc: Path = PROC) -> str:
+    """Return what a process's standard error is, such as ``pipe:[4711]``; empty when it has ended."""
+    with contextlib.suppress(OSError):
+        return os.readlink(proc / str(pid) / "fd" / "2")
+    return ""
+
+
+def writers_to(error_output: str, proc: Path = PROC) -> set[int]:
+    """Return the processes with this standard error.
 
     A relay's successor inherits it, so this finds a successor whatever it is called.
     """
-    try:
-        wanted = os.readlink(proc / str(pid) / "fd" / "2")
-    except OSError:
-        return set()
-    found = set()
-    for folder in proc.glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            if os.readlink(folder / "fd" / "2") == wanted:
-                found.add(int(folder.name))
-    return found - {pid}
+    folders = [folder for folder in proc.glob("[0-9]*") if error_output]
+    return {int(folder.name) for folder in folders if error_output_of(int(folder.name), proc) == error_output}
 
 
 def _kibibytes(file: Path, field: str) -> int:

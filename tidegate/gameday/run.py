@@ -18,8 +18,8 @@ from tidegate.gameday.crowd import Crowd
 from tidegate.gameday.day import DayOptions, Fault, GameDay, Outcome
 from tidegate.gameday.network import Network
 from tidegate.gameday.progress import showing
-from tidegate.gameday.records import join
 from tidegate.gameday.report import Report, describe
+from tidegate.gameday.settling import settle
 from tidegate.process import run_until_signal
 
 JOIN_SECONDS = 60.0
@@ -113,9 +113,7 @@ class _Run:
 
     async def _end(self, day: GameDay, *, was_interrupted: bool) -> Report:
         crowd = day.crowd
-        was_drained = await crowd.be_silent(DRAIN_SECONDS)
-        origin = await self._network.origin.records()
-        ledger = join([*crowd.records(), *day.probe_records], origin)
+        ledger, was_drained = await settle(crowd, self._network.origin, day.probe_records, DRAIN_SECONDS)
         ended, failed = crowd.ended, crowd.failed_logins
         await crowd.leave()
         await self._network.stop()

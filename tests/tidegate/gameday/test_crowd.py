@@ -10,7 +10,8 @@ from tidegate.gameday.crowd import Crowd
 from tidegate.gameday.login_probe import LoginProbe
 from tidegate.gameday.origin import Origin
 from tidegate.gameday.origin_control import OriginControl
-from tidegate.gameday.records import BotRecord, join
+from tidegate.gameday.records import BotRecord
+from tidegate.gameday.settling import settle
 
 
 @asynccontextmanager
@@ -32,8 +33,8 @@ async def test_a_clean_day() -> None:
     async with crowd_at_origin() as (crowd, _, control):
         assert crowd.playing == 10
         assert await crowd.until(lambda: crowd.frames_sent > 50)
-        assert await crowd.be_silent(5)
-        ledger = join(crowd.records(), await control.records())
+        ledger, was_drained = await settle(crowd, control, [], 10)
+    assert was_drained
     assert ledger.is_clean
     assert ledger.serverbound.sent == ledger.clientbound.received >= 60
     assert not crowd.ended
@@ -45,8 +46,8 @@ async def test_bots_leave_and_join() -> None:
         await crowd.remove(crowd.bots[:3], 5)
         crowd.add_bot()
         assert await crowd.until(lambda: crowd.playing == 8, 5)
-        assert await crowd.be_silent(5)
-        ledger = join(crowd.records(), await control.records())
+        ledger, was_drained = await settle(crowd, control, [], 10)
+    assert was_drained
     assert ledger.is_clean
     assert not crowd.ended
 
@@ -58,8 +59,8 @@ async def test_a_session_that_is_cut_is_counted_and_its_bot_comes_back() -> None
         assert await crowd.until(lambda: len(crowd.times_to_play) == 2, 5)
         assert await crowd.until(lambda: crowd.playing == 4, 5)
         assert sum(crowd.ended.values()) == 2
-        await crowd.be_silent(5)
-        assert join(crowd.records(), await control.records()).is_clean
+        ledger, _ = await settle(crowd, control, [], 5)
+        assert ledger.is_clean
 
 
 async def test_what_one_watch_sees_others_do_not() -> None:
@@ -81,8 +82,8 @@ async def test_a_flood_fills_what_a_bot_does_not_read_and_nothing_of_it_is_lost(
                 await asyncio.sleep(0.01)
         await control.calm()
         session.read_on()
-        assert await crowd.be_silent(10)
-        ledger = join(crowd.records(), await control.records())
+        ledger, was_drained = await settle(crowd, control, [], 10)
+    assert was_drained
     assert ledger.is_clean
     assert ledger.clientbound.received > ledger.serverbound.sent + 10
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tidegate.gameday.process_figures import cpu_seconds, holders_of_same_error_output, is_running, read_figures
+from tidegate.gameday.process_figures import cpu_seconds, error_output_of, is_running, read_figures, writers_to
 
 
 def test_our_own_figures() -> None:
@@ -21,7 +21,8 @@ def test_nobodys_figures(tmp_path: Path) -> None:
     assert read_figures(1, tmp_path).open_files == read_figures(1, tmp_path).pss_bytes == 0
     assert cpu_seconds(1, tmp_path) == 0
     assert not is_running(1, tmp_path)
-    assert holders_of_same_error_output(1, tmp_path) == set()
+    assert error_output_of(1, tmp_path) == ""
+    assert writers_to("", tmp_path) == set()
 
 
 def test_without_a_proportional_share_it_is_what_is_resident(tmp_path: Path) -> None:
@@ -43,7 +44,8 @@ def test_who_writes_to_the_same_pipe() -> None:
         subprocess.Popen(sleeper, stdin=pipe, stderr=write_end) as other,
     ):
         try:
-            assert holders_of_same_error_output(one.pid) == {other.pid}
+            assert error_output_of(one.pid) == error_output_of(other.pid) != ""
+            assert writers_to(error_output_of(one.pid)) == {one.pid, other.pid}
         finally:
             for each in (one, other):
                 assert each.stdin is not None

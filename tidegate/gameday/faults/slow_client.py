@@ -17,6 +17,7 @@ MOST_P99_RISE = 1.10
 
 FILL_SECONDS = 120.0
 LOOK_SECONDS = 0.5
+WARM_UP_SECONDS = 3.0
 READ_ON_SECONDS = 60.0
 
 
@@ -48,6 +49,7 @@ class SlowClient:
         others = [bot for bot in day.crowd.bots if bot not in set(slow)]
         self._slow_bots = len(slow)
         self._p99_before = await self._measure(day, others)
+        await self._warm_up(day, slow)
         memory_before, sockets_before = _memory(day), socket_memory_bytes()
         sessions = [bot.session for bot in slow if bot.session is not None]
         for session in sessions:
@@ -78,6 +80,13 @@ class SlowClient:
             none("sessions ended", outcome.sessions_ended),
             *outcome.ledger_musts(),
         ]
+
+    async def _warm_up(self, day: GameDay, slow: Iterable[Bot]) -> None:
+        """Flood them while they read, so that what the relays need for so much traffic is not counted as held."""
+        await day.network.origin.flood(bot.session.number for bot in slow if bot.session is not None)
+        await asyncio.sleep(WARM_UP_SECONDS)
+        await day.network.origin.calm()
+        await day.until_recovered(READ_ON_SECONDS)
 
     async def _fill(self, day: GameDay) -> None:
         """Wait until the origin can send the slow ones nothing more, and has not been able to for a while."""

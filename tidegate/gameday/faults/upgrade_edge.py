@@ -9,7 +9,7 @@ from tidegate.gameday.day import DayOptions, GameDay, Outcome
 from tidegate.gameday.login_probe import LoginProbe
 from tidegate.gameday.musts import Must, at_least, none
 from tidegate.gameday.network import Layout, Relay
-from tidegate.gameday.process_figures import holders_of_same_error_output, is_running
+from tidegate.gameday.process_figures import error_output_of, is_running, writers_to
 from tidegate.gameday.relay_orders import UPGRADE
 
 UPGRADE_SECONDS = 20.0
@@ -45,7 +45,7 @@ class UpgradeEdge:
             for number in range(1, self.times + 1):
                 day.begin_window()
                 began = monotonic()
-                if not await _upgrade(edge):
+                if not await hand_over(edge):
                     day.say(f"upgrade {number}: no successor")
                     break
                 self._done += 1
@@ -71,19 +71,16 @@ class UpgradeEdge:
         ]
 
 
-async def _upgrade(edge: Relay) -> bool:
-    """Tell the edge to hand over; return whether a successor is there and the old process has gone."""
+async def hand_over(edge: Relay) -> bool:
+    """Tell the edge to hand over; return whether it has gone and a successor, which it is then, is there."""
     edge.is_meant_to_end = True
-    others = holders_of_same_error_output(edge.pid)
-    old = edge.pid
-    successors: set[int] = set()
+    old, error_output = edge.pid, error_output_of(edge.pid)
     with contextlib.suppress(TimeoutError, ProcessLookupError):
         edge.send_signal(UPGRADE)
         async with asyncio.timeout(UPGRADE_SECONDS):
-            while is_running(old):
-                successors |= holders_of_same_error_output(old) - others
+            while is_running(old):  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(LOOK_SECONDS)
-            successors = {pid for pid in successors if is_running(pid)}
+    successors = writers_to(error_output) - {old}
     if not successors or is_running(old):
         return False
     edge.pid = max(successors)
