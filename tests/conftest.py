@@ -14,7 +14,7 @@ settings.load_profile("tidegate")
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 # The product runs on uvloop where there is one and has to run without; these cross every part with a socket.
-ON_BOTH_LOOPS = {"test_relay", "test_socket_link"}
+ON_BOTH_LOOPS = {"test_relay", "test_socket_link", "test_fault_proxy"}
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory]:

@@ -31,7 +31,7 @@ from games.pko.sim.options import PlayerOptions
 from games.registry import load_pack
 from tests.live_features import ANY_PORT, LOOPBACK, CoreLog
 from tests.redis_server import RedisServer, redis_server
-from tidegate.demo.children import Child
+from tidegate.children import Child
 from tidegate.sim.bots import BotFleet, FleetOptions
 from tidegate.sim.fleet_result import FleetResult
 from tidegate.sim.server import SimServer

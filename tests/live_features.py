@@ -15,7 +15,7 @@ from typing import Any
 
 from fleet.address import Address
 from games.pko.sim.options import PlayerOptions
-from tidegate.demo.children import Child
+from tidegate.children import Child
 from tidegate.sim.bots import BotFleet, FleetOptions
 from tidegate.sim.server import SimServer
 

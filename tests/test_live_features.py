@@ -9,7 +9,7 @@ import pytest
 
 from tests.live_features import ANY_PORT, CoreLog, misbehave, reload_under_load
 from tests.relays import LOOPBACK, echo, running_origin
-from tidegate.demo.children import Child
+from tidegate.children import Child
 
 STOPPED = {"sleeps", "hides"}
 

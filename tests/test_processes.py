@@ -17,7 +17,7 @@ import pytest
 from fleet.address import Address
 from games.pko.sim.options import PlayerOptions
 from tests.relays import LOOPBACK, echo, free_port, running_origin
-from tidegate.demo.children import Child
+from tidegate.children import Child
 from tidegate.sim.bots import BotFleet, FleetOptions
 from tidegate.sim.server import SimServer
 

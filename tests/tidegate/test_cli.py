@@ -14,12 +14,16 @@ from fleet.address import Address
 from tidegate import cli
 from tidegate.commands import app
 from tidegate.errors import StartError
+from tidegate.gameday.day import DayOptions
 from tidegate.settings import Settings
 
 COMMANDS = [
     *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"]),
     *(["policy"], ["policy", "show"], ["policy", "check"]),
     *(["sim"], ["sim", "server"], ["sim", "bots"]),
+    *(["gameday"], ["gameday", "cut-tunnel"], ["gameday", "hang-core"], ["gameday", "kill-core"]),
+    *(["gameday", "slow-client"], ["gameday", "kill-edge"], ["gameday", "drain-core"], ["gameday", "upgrade-edge"]),
+    *(["gameday", "far-core"], ["gameday", "soak"], ["gameday", "origin"]),
     *(["feature"], ["feature", "new"], ["feature", "list"], ["feature", "check"]),
 ]
 
@@ -83,7 +87,7 @@ def test_help_is_readable_at_80_columns(command: list[str]) -> None:
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
     assert "..." not in result.output.partition("Commands:")[2], "a summary is cut"
-    if command not in (["sim"], ["policy"], ["feature"]):
+    if command not in (["sim"], ["policy"], ["feature"], ["gameday"]):
         assert "Examples:\n    tidegate" in result.output
 
 
@@ -207,6 +211,52 @@ def test_sim_bots_have_defaults(stub: Stub) -> None:
         "dialect": "",
         "json": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "fault", "expected"),
+    [
+        (
+            ["cut-tunnel", "--times", "3", "--kind", "clean", "--longest", "2"],
+            "cut_tunnel",
+            "CutTunnel",
+            {"times": 3, "shortest_seconds": 0.05, "longest_seconds": 2.0, "kinds": ("clean",), "edges": 1},
+        ),
+        (["hang-core", "--seconds", "2"], "hang_core", "HangCore", {"seconds": 2.0}),
+        (["kill-core"], "kill_core", "KillCore", {}),
+        (["slow-client", "--slow", "7"], "slow_client", "SlowClient", {"slow": 7, "seconds": 20.0}),
+        (["kill-edge"], "kill_edge", "KillEdge", {}),
+        (["drain-core", "--drain-seconds", "4"], "drain_core", "DrainCore", {"drain_seconds": 4.0}),
+        (["upgrade-edge", "--times", "2"], "upgrade_edge", "UpgradeEdge", {"times": 2}),
+        (
+            ["far-core", "--delay-ms", "50", "--jitter-ms", "5"],
+            "far_core",
+            "FarCore",
+            {"delay_seconds": 0.05, "jitter_seconds": 0.005, "seconds": 20.0},
+        ),
+        (["soak", "--minutes", "2"], "soak", "Soak", {"minutes": 2.0}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_gameday_passes_what_it_is_given(
+    stub: Stub, arguments: list[str], module: str, fault: str, expected: dict[str, object]
+) -> None:
+    called = stub("tidegate.gameday.run", "run_gameday", 1)
+    made = stub(f"tidegate.gameday.faults.{module}", fault, 5)
+
+    assert run("gameday", *arguments, "--bots", "30", "--seed", "9", "--json") == 1
+
+    assert made == {"positional": (), **expected}
+    options = DayOptions(bots=30, frames_per_second=10.0, seed=9, json=True)
+    assert called == {"positional": (5, options)}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["cut-tunnel", "--longest", "0.01"], ["far-core", "--jitter-ms", "100"], ["cut-tunnel", "--kind", "none"], []],
+)
+def test_wrong_use_of_gameday_is_status_2(arguments: list[str]) -> None:
+    assert run("gameday", *arguments) == 2
 
 
 def test_check_config_prints_what_loads_back(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fleet.address import Address
 from tests.relays import LOOPBACK, echo, running_origin
 from tests.test_processes import ANY_PORT, FRAME, child, run_to_the_end
-from tidegate.demo.children import Child
+from tidegate.children import Child
 from tidegate.errors import StartError
 from tidegate.settings import load_settings
 from tidegate.supervisor import reserve, with_listen

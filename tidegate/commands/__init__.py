@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import check_config, demo, feature, policy, relay, sim, why
+from tidegate.commands import check_config, demo, feature, gameday, policy, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -67,3 +67,4 @@ app.command("why")(why.why)
 app.add_typer(policy.app, name="policy")
 app.add_typer(feature.app, name="feature")
 app.add_typer(sim.app, name="sim")
+app.add_typer(gameday.app, name="gameday")

@@ -17,7 +17,7 @@ from rich.live import Live
 
 from fleet.address import Address
 from games.pko.sim.options import PlayerOptions
-from tidegate.demo.children import Child, ChildError, OnEvent
+from tidegate.children import Child, ChildError, OnEvent
 from tidegate.demo.table import EdgeFigures, Row, build_table, describe_row
 from tidegate.process import run_until_signal
 from tidegate.sim.bots import LOGINS_PER_SECOND, BotFleet, FleetOptions

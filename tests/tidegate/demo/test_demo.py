@@ -16,7 +16,7 @@ from rich.console import Console
 
 from games.pko.sim.histogram import Histogram
 from tests.relays import LOOPBACK, echo, running_origin
-from tidegate.demo.children import Child, ChildError
+from tidegate.children import Child, ChildError
 from tidegate.demo.run import Demo
 from tidegate.demo.table import EdgeFigures, build_table, describe_row
 
@@ -95,7 +95,7 @@ async def test_a_child_that_hangs_holds_the_demo_up_no_longer_than_its_grace(
     who: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("tidegate.demo.run.PLAY_GRACE_SECONDS", 0.5)
-    monkeypatch.setattr("tidegate.demo.children.STOP_SECONDS", 4.0)
+    monkeypatch.setattr("tidegate.children.STOP_SECONDS", 4.0)
     output = io.StringIO()
     demo = Demo(Console(file=output, width=200), seconds=2, bots=4, edges=1)
     running = asyncio.create_task(demo.run(asyncio.Event()))

@@ -1,4 +1,4 @@
-"""Processes of our own command, as the demo needs them: started, waited for until ready, read, and ended.
+"""Processes of our own command, as demo and gameday need them: started, waited for until ready, read, and ended.
 
 A child says on standard error when it is ready (one plain line) and how it fares (JSON lines). It holds a lifeline
 of ours (`tidegate.process`), so it ends with us however we end.
@@ -60,10 +60,10 @@ class Child:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=with_lifeline(os.environ),
-            start_new_session=True,  # Ctrl-C is for the demo, which ends its children in order
+            start_new_session=True,  # Ctrl-C is for us, who end our children in order
         )
-        self._reading = asyncio.create_task(self._read(self._process), name=f"demo: {self.name}")
-        self._output = asyncio.create_task(_stream(self._process.stdout).read(), name=f"demo: output of {self.name}")
+        self._reading = asyncio.create_task(self._read(self._process), name=f"child: {self.name}")
+        self._output = asyncio.create_task(_stream(self._process.stdout).read(), name=f"child: output of {self.name}")
         await asyncio.wait({self._address, self._reading}, timeout=READY_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not self._address.done():
             raise ChildError(f"{self.name} did not get ready.\n{await self._describe_end()}")
@@ -123,7 +123,7 @@ class Child:
         if process.returncode is None:
             self.was_killed = True
             self.send_signal(signal.SIGKILL)
-        ended = asyncio.create_task(process.wait(), name=f"demo: end of {self.name}")
+        ended = asyncio.create_task(process.wait(), name=f"child: end of {self.name}")
         _, late = await asyncio.wait({ended, reading, output}, timeout=STOP_SECONDS)  # its children may hold its pipes
         for each in late:
             each.cancel()
