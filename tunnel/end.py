@@ -30,6 +30,11 @@ from wire.reasons import MAX_REASON_BYTES, Reason
 
 _REASON = re.compile(rf"[a-z0-9_]{{1,{MAX_REASON_BYTES}}}")
 
+ENDS_PER_SECOND = 100
+"""How many players are sent away in a second at the end of a drain, so that they come back elsewhere one by one."""
+
+END_STEP_SECONDS = 0.05
+
 _UNCOUNTED = ("hello", "welcome", "heartbeat", "leave")
 """Messages that belong to one attachment: they are not sent again on the next."""
 
@@ -278,15 +283,32 @@ class TunnelEnd(Generic[Message]):
             self.quiet.set()
 
     async def drain(self, deadline_seconds: float, last_words_seconds: float) -> None:
-        """Wait until all sessions have ended, end the rest at the deadline, and see the last messages off."""
+        """Wait until all sessions have ended, end the rest by the deadline, and see the last messages off.
+
+        The rest is ended one after another, at `ENDS_PER_SECOND` as far as there is time for that: players who are
+        told to connect again do so, and a game server that gets all logins at once is as good as down.
+        """
+        began = time.monotonic()
+        spread_seconds = min(deadline_seconds / 2, self._running / ENDS_PER_SECOND)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(deadline_seconds):
+            async with asyncio.timeout(deadline_seconds - spread_seconds):
                 await self.quiet.wait()
-        self.end_all(Reason.DRAIN_DEADLINE)
+        await self._end_one_by_one(began + deadline_seconds)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(last_words_seconds):
                 await self.quiet.wait()
-                await self.queue.drained()
+                if self.is_attached:
+                    await self.queue.drained()
+
+    async def _end_one_by_one(self, deadline: float) -> None:
+        """End all sessions, spread evenly until the deadline, a time of ``time.monotonic``."""
+        left = list(self.sessions.values())
+        while left:
+            steps = max(1, int((deadline - time.monotonic()) / END_STEP_SECONDS))
+            for _ in range(-(-len(left) // steps)):
+                left.pop().end(Reason.DRAIN_DEADLINE)
+            if left:
+                await asyncio.sleep(END_STEP_SECONDS)
 
     def _session(self, slot: int, what: str) -> Session:
         session = self.sessions.get(slot)
