@@ -110,7 +110,16 @@ async def running_fleet(regions: int = 2) -> AsyncIterator[Fleet]:
             core, tunnels = await fleet.start_core(f"core-{number}", ANY_PORT, log)
             stack.push_async_callback(core.stop)
             edge = Child(f"edge-{number}")
-            flags = ("--listen", ANY_PORT, "--core", str(tunnels), "--log-format", "json", "--set", "edge.hold_seconds=1")
+            flags = (
+                "--listen",
+                ANY_PORT,
+                "--core",
+                str(tunnels),
+                "--log-format",
+                "json",
+                "--set",
+                "edge.hold_seconds=1",
+            )
             players = await edge.start("edge", *flags, "--set", f"edge.region=region-{number}")
             stack.push_async_callback(edge.stop)
             fleet.regions.append(Region(core, edge, log, tunnels, players))

@@ -1,0 +1,53 @@
+"""Liveness: who is silent, who slept, and how long the way is."""
+
+import pytest
+
+from wire.errors import TunnelFault
+from wire.liveness import SILENT_TICKS, SLEPT_NS, TICK_SECONDS, Liveness
+
+TICK_NS = int(TICK_SECONDS * 1e9)
+MS = 1_000_000
+
+
+def test_a_silent_end_is_dead_after_its_ticks_and_a_message_saves_it() -> None:
+    liveness = Liveness(0)
+    assert not any(liveness.tick(number * TICK_NS) for number in range(1, SILENT_TICKS + 1))
+    liveness.heard()
+    times = [(SILENT_TICKS + number) * TICK_NS for number in range(1, SILENT_TICKS + 2)]
+    assert [liveness.tick(each) for each in times] == [False] * SILENT_TICKS + [True]
+
+
+def test_an_end_that_slept_itself_blames_nobody() -> None:
+    liveness = Liveness(0)
+    assert not liveness.slept(SLEPT_NS)
+    assert liveness.slept(SLEPT_NS + 1)
+    assert not liveness.tick(3600 * SLEPT_NS), "one tick, however late"
+    assert not liveness.slept(3600 * SLEPT_NS)
+
+
+def test_a_sleep_counts_as_time_without_attachment() -> None:
+    liveness = Liveness(0)
+    liveness.tick(TICK_NS)
+    assert liveness.idle_seconds(TICK_NS + 5 * SLEPT_NS) == 5.0
+
+
+def test_round_trip_and_jitter_come_from_heartbeats_of_clocks_that_have_nothing_in_common() -> None:
+    near, far = Liveness(0), Liveness(0)
+    offset = 7_000_000_000_000
+    now, away = 0, (30 * MS, 50 * MS)
+    for number in range(200):
+        now += TICK_NS
+        sent, echoed, waited = near.beat(now)
+        arrival = now + away[number % 2]
+        far.take(sent, echoed, waited, arrival + offset)
+        sent, echoed, waited = far.beat(arrival + 10 * MS + offset)
+        near.take(sent, echoed, waited, arrival + 10 * MS + 20 * MS)
+    assert 45 * MS < near.round_trip_ns < 75 * MS, "without the 10 ms that it waited there"
+    assert near.jitter_ns < 21 * MS
+    assert 15 * MS < far.jitter_ns < 21 * MS
+
+
+@pytest.mark.parametrize(("echoed", "waited"), [(2000, 0), (500, 600), (500, 1 << 63)])
+def test_an_echo_that_cannot_be_is_a_fault(echoed: int, waited: int) -> None:
+    with pytest.raises(TunnelFault, match="heartbeat that waited"):
+        Liveness(0).take(1, echoed, waited, 1000)
