@@ -164,7 +164,7 @@ async def siege(options: argparse.Namespace) -> dict[str, Any]:
         report = json.loads(players.last_words.splitlines()[-1])
     phases = report["phases"]
     ratios = {
-        name: round(phases[ATTACKED][name] / (phases[QUIET][name] or 1.0), 2)
+        name: round(phases[ATTACKED][name] / phases[QUIET][name], 2) if phases[QUIET][name] else "never undisturbed"
         for name in ("p99_milliseconds", "median_window_p99_milliseconds")
     }
     return {
