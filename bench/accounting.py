@@ -1,9 +1,11 @@
 """What the operating system says about processes: who belongs together, and how much memory they hold.
 
-CPU time is read by the load generator, at the very moments when the measured interval begins and ends.
+The CPU time of a benchmark is read by the load generator, at the very moments when the measured interval begins and
+ends; what is read here is good enough to see whether somebody else uses the machine.
 """
 
 import contextlib
+import os
 import re
 import resource
 from collections.abc import Iterable
@@ -33,6 +35,21 @@ def memory_bytes(pids: Iterable[int], proc: Path = PROC) -> int:
     return sum(_memory_kibibytes(proc / str(pid)) for pid in pids) * 1024
 
 
+def processor_seconds(pids: Iterable[int], proc: Path = PROC) -> float:
+    """Return the processor time that these processes have used, all their threads together."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            ticks += sum(map(int, _behind_name(proc / str(pid))[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def machine_seconds(proc: Path = PROC) -> float:
+    """Return the processor time that everybody has used since the machine was started."""
+    ticks = [int(word) for word in (proc / "stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")  # without idling and waiting for a disk
+
+
 def allow_many_open_files() -> int:
     """Raise the limit of open files for the processes to come, as far as the system lets us; return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -47,9 +64,13 @@ def _parents(proc: Path) -> dict[int, int]:
     parents = {}
     for stat in proc.glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # it ended meanwhile
-            behind_name = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-            parents[int(stat.parent.name)] = int(behind_name[1])
+            parents[int(stat.parent.name)] = int(_behind_name(stat.parent)[1])
     return parents
+
+
+def _behind_name(folder: Path) -> list[str]:
+    """Return the fields of ``stat`` from the third on: the second may hold anything."""
+    return (folder / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
 
 
 def _memory_kibibytes(folder: Path) -> int:

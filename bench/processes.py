@@ -59,6 +59,18 @@ class Process:
         if self._process.returncode is not None:
             raise BenchError(f"{self.name} ended with status {self._process.returncode}.\n{self.last_words}")
 
+    def tell(self, line: str) -> None:
+        """Write a line to its standard input."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for
+        self._process.stdin.write(line.encode() + b"\n")
+
+    async def finish(self) -> None:
+        """End its standard input, and wait until it has ended by itself."""
+        assert self._process.stdin is not None  # noqa: S101 - asked for
+        self._process.stdin.close()
+        await self._process.wait()
+        await self._reading
+
     @property
     def last_words(self) -> str:
         """The last lines it printed."""

@@ -18,7 +18,7 @@ import structlog
 from edge.admission import Admission
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from edge.player_link import Deadlines, HeaderWait, PlayerLink
-from edge.prefixes import PrefixSet, pack_address
+from edge.prefixes import PrefixSet
 from edge.proxy_header import ProxyHeader
 from edge.rounds import STEP_SECONDS, Rounds
 from tunnel.session import Session
@@ -34,6 +34,9 @@ SWEPT_AT_ONCE = 500
 
 SWEEP_PAUSE_SECONDS = 0.05
 """How long bans may change before all sessions are looked up again."""
+
+TURN_SECONDS = 0.001
+"""How long deadlines are looked after before the loop turns to those who play: some five sessions are ended in it."""
 
 MAX_HEADER_WAITS = 512
 """Connections of listed senders whose header has not come yet."""
@@ -85,19 +88,26 @@ class Door:
 
     async def keep_deadlines(self) -> None:
         """End connections that are overdue, until cancelled."""
-        deadlines = self._limits.deadlines
         while True:
-            await asyncio.sleep(STEP_SECONDS)
-            now = self._loop.time()
-            for link in self._rounds.step():
-                reason = link.overdue(now, deadlines)
-                if reason is not None:
-                    self._end(link, reason)
+            is_done = self._look_at_due(time.monotonic())
+            await asyncio.sleep(STEP_SECONDS if is_done else 0)
+
+    def _look_at_due(self, now: float) -> bool:
+        """Look at those who are due, as long as the loop may be kept from those who play; False if some are left."""
+        while (link := self._rounds.take_due(now)) is not None:
+            verdict = link.look(now, self._limits.deadlines)
+            if isinstance(verdict, Reason):
+                self._end(link, verdict)
+            else:
+                self._rounds.set(link, verdict)
+            if time.monotonic() - now >= TURN_SECONDS:
+                return False
+        return True
 
     def end_denied(self) -> None:
         """End the sessions of players whose address the lists keep out by now."""
         for link in self._rounds.members():
-            if link.session is not None and self._admission.is_denied(pack_address(link.client.host)):
+            if link.session is not None and self._admission.is_denied(link.address):
                 self._end(link, Reason.CLIENT_ADDRESS_DENIED)
 
     async def end_banned(self) -> None:
@@ -106,8 +116,7 @@ class Door:
         for start in range(0, len(members), SWEPT_AT_ONCE):
             for link in members[start : start + SWEPT_AT_ONCE]:
                 if link.session is not None:
-                    address = pack_address(link.client.host)
-                    reason = self._admission.find_ban(address, link.session.identity)
+                    reason = self._admission.find_ban(link.address, link.session.identity)
                     if reason is not None:
                         self._end(link, reason)
             await asyncio.sleep(0)
@@ -124,10 +133,10 @@ class Door:
 
     def judge(self, connection: socket.socket, client: SocketAddress) -> None:
         """Decide about a connection that has just been accepted."""
-        link = PlayerLink(self, self._limits.linger_seconds, client, self._loop.time())
+        link = PlayerLink(self, self._limits.linger_seconds, client, time.monotonic())
         if self.connections >= self._limits.max_connections:
             self.close_at_once(connection, client)
-        elif not self._limits.proxy_from.covers(pack_address(client.host)):
+        elif not self._limits.proxy_from.covers(link.address):
             reason = self._admit(link)
             if reason is None or self._may_tell(link, reason):
                 self._adopt(connection, link)
@@ -151,7 +160,7 @@ class Door:
         picked = self._pick()
         if isinstance(picked, Reason):
             return picked
-        permit = self._admission.admit(pack_address(link.client.host), time.monotonic())
+        permit = self._admission.admit(link.address, time.monotonic())
         if isinstance(permit, Reason):
             return permit
         link.permit = permit
@@ -161,7 +170,7 @@ class Door:
         """Count a refusal, and say whether there is something to tell the player and room to do it."""
         ban = None
         if reason is Reason.CLIENT_ADDRESS_DENIED:
-            ban = self._admission.ban_of_address(pack_address(link.client.host))
+            ban = self._admission.ban_of_address(link.address)
             detail = detail if ban is None else "banned"
         self._refused(reason, link.client, detail)
         if self._farewells >= MAX_FAREWELLS:
@@ -195,10 +204,10 @@ class Door:
         if link.refusal is not None:
             self._say_farewell(link)
             return
-        self._rounds.add(link)
         if link.awaits_header:
+            self._rounds.set(link, time.monotonic())
             link.events = HeaderWait(self, link)
-        elif self._admission.is_denied(pack_address(link.client.host)):  # since it was accepted
+        elif self._admission.is_denied(link.address):  # since it was accepted
             self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
         else:
             self._open_session(link)
@@ -206,7 +215,7 @@ class Door:
     def header_read(self, link: PlayerLink, header: ProxyHeader, rest: bytes) -> None:
         """A listed sender has said whom it brings; what came behind the header belongs to the player."""
         self._stop_waiting(link)
-        link.client = header.source or link.client
+        link.name_client(header.source or link.client)
         link.dialled = header.destination
         reason = self._admit(link)
         if reason is not None:
@@ -238,6 +247,7 @@ class Door:
             self._header_waits -= 1
 
     def _open_session(self, link: PlayerLink) -> None:
+        now = time.monotonic()
         picked = self._pick()  # again: others came in since the guard was asked
         if isinstance(picked, Reason):
             self._refuse(link, picked)
@@ -247,7 +257,8 @@ class Door:
             link.abort()
             return
         session = picked.open_session(link.client, link.dialled or SocketAddress(name[0], name[1]), link)
-        link.begin(session, self._loop.time())
+        link.begin(session, now)
+        self._rounds.set(link, now)
         _log.debug("session_opened", session=session.session_id.hex(), client=link.client.host, port=link.client.port)
 
     def _refuse(self, link: PlayerLink, reason: Reason, detail: str = "") -> None:

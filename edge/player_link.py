@@ -1,7 +1,7 @@
 """A player's connection: who it is from, whether it has a session yet, and how long it may be silent.
 
-Made by `edge.door` and visited in its rounds. Nothing here runs for each read, except before a session there
-is the PROXY header of a listed sender to read.
+Made by `edge.door`, which looks at it when one of its deadlines may have come. Nothing here runs for each read, except
+before a session there is the PROXY header of a listed sender to read.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from edge.admission import Permit
 from edge.edge_tunnel import SocketAddress
+from edge.prefixes import pack_address
 from edge.proxy_header import ProxyFault, read_proxy_header
-from edge.rounds import LEAD_SECONDS, PERIOD_SECONDS
+from edge.rounds import NEVER
 from tunnel.session import Session
 from tunnel.socket_link import SocketLink
 from wire.reasons import Reason
@@ -20,8 +21,13 @@ if TYPE_CHECKING:
     from edge.door import Door
 
 
-UNSEEN_SECONDS = PERIOD_SECONDS - LEAD_SECONDS
+PERIOD_SECONDS = 0.4
+"""How often to look at a session that does not know when its last frame came: one of a game without rules."""
+
+UNSEEN_SECONDS = PERIOD_SECONDS / 2
 """How long ago something came in that is first seen now: up to a period, and on the whole this makes the error even."""
+
+_NANOSECONDS = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,8 @@ class PlayerLink(SocketLink):
         "_door",
         "_frames",
         "_heard_at",
-        "_is_logged_in",
         "_since",
+        "address",
         "awaits_header",
         "client",
         "dialled",
@@ -54,7 +60,7 @@ class PlayerLink(SocketLink):
 
     def __init__(self, door: "Door", linger_seconds: float, client: SocketAddress, now_seconds: float) -> None:
         super().__init__(linger_seconds)
-        self.client = client
+        self.name_client(client)
         self.dialled: SocketAddress | None = None  # where the player came in, when a balancer says so
         self.awaits_header = False
         self.permit: Permit = ()
@@ -66,7 +72,11 @@ class PlayerLink(SocketLink):
         self._since = now_seconds
         self._heard_at = now_seconds
         self._frames = 0
-        self._is_logged_in = False
+
+    def name_client(self, client: SocketAddress) -> None:
+        """Say who it is from; ``address`` is the same packed (`edge.prefixes`)."""
+        self.client = client
+        self.address = pack_address(client.host)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop, first."""
@@ -84,27 +94,39 @@ class PlayerLink(SocketLink):
         self.events = session
         self._since = self._heard_at = now_seconds
 
-    def overdue(self, now_seconds: float, deadlines: Deadlines) -> Reason | None:
-        """Return which deadline has passed, by less than half a second early or late."""
-        now = now_seconds + LEAD_SECONDS
+    def look(self, now_seconds: float, deadlines: Deadlines) -> Reason | float:
+        """Return which deadline has passed, or when to look again. Times are of `time.monotonic`."""
         session = self.session
         if session is None:
-            late = deadlines.header_seconds and now - self._since >= deadlines.header_seconds
-            return Reason.CLIENT_PROXY_HEADER if late else None
+            due = _due(self._since, deadlines.header_seconds)
+            return Reason.CLIENT_PROXY_HEADER if now_seconds >= due else due
         if session.reason:
-            return None
-        frames, _, waiting = session.progress
-        if frames != self._frames or waiting:  # what waits for credit is our delay, not the player's silence
-            self._frames = frames
-            self._heard_at = now_seconds - UNSEEN_SECONDS
-        elif deadlines.idle_seconds and now - self._heard_at >= deadlines.idle_seconds:
+            return NEVER
+        again = self._listen(session, now_seconds) if deadlines.idle_seconds else NEVER
+        idle = _due(self._heard_at, deadlines.idle_seconds)
+        if now_seconds >= idle:
             return Reason.CLIENT_IDLE
-        if not self._is_logged_in:
-            self._is_logged_in = session.is_logged_in
-            late = deadlines.login_seconds and now - self._since >= deadlines.login_seconds
-            if late and not self._is_logged_in:
-                return Reason.CLIENT_LOGIN_DEADLINE
-        return None
+        login = NEVER if session.is_logged_in else _due(self._since, deadlines.login_seconds)
+        if now_seconds >= login:
+            return Reason.CLIENT_LOGIN_DEADLINE
+        return min(again, idle, login)
+
+    def _listen(self, session: Session, now_seconds: float) -> float:
+        """Note when the last whole packet came in, and return when to look for the next one at the latest."""
+        frames, _, waiting = session.progress
+        heard_ns = session.heard_ns
+        if waiting:  # for credit: that is our delay, not the player's silence
+            self._heard_at = now_seconds
+        elif heard_ns:
+            self._heard_at = heard_ns * _NANOSECONDS
+        elif frames != self._frames:
+            self._heard_at = now_seconds - UNSEEN_SECONDS
+        self._frames = frames
+        return NEVER if heard_ns is not None and not waiting else now_seconds + PERIOD_SECONDS
+
+
+def _due(since_seconds: float, allowed_seconds: float) -> float:
+    return since_seconds + allowed_seconds if allowed_seconds else NEVER
 
 
 class HeaderWait:

@@ -116,6 +116,11 @@ class Session:
         return self._scanner.frames, self._delivered, len(self._pending)
 
     @property
+    def heard_ns(self) -> int | None:
+        """When the guard last got a whole frame, by the owner's clock; 0 for never, None without a guard."""
+        return None if self._guard is None else self._guard.checked_ns
+
+    @property
     def held_bytes(self) -> int:
         """Bytes held here, apart from the link's own send buffer."""
         return len(self._pending) + len(self._unsent) + self._scanner.carried_bytes

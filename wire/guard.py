@@ -173,6 +173,11 @@ class Guard:
         taken, self._replies = self._replies, []
         return taken
 
+    @property
+    def checked_ns(self) -> int:
+        """When `check` was last called; 0 for never."""
+        return self._now
+
     def check(self, span: bytes, scanner: Scanner, now: int) -> bytes:
         """Return what of a span of whole frames may go on; nothing once ``closing`` is set."""
         if self.closing:

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from bench.accounting import families_of, memory_bytes
+from bench.accounting import families_of, machine_seconds, memory_bytes, processor_seconds
 
 
 def make_process(proc: Path, pid: int, parent: int, **files: str) -> None:
@@ -34,3 +34,19 @@ def test_memory_is_the_proportional_share_where_there_is_one(tmp_path: Path) -> 
 
 def test_this_process_has_memory() -> None:
     assert memory_bytes([os.getpid()]) > 1 << 20
+
+
+def test_processor_time_is_that_of_all_threads_of_those_asked_for(tmp_path: Path) -> None:
+    second = os.sysconf("SC_CLK_TCK")
+    for pid, used in ((10, 3), (11, 4)):
+        make_process(tmp_path, pid, 1)
+        fields = " ".join(str(number) for number in (*range(5, 14), used * second, 2 * second, 7, 7))
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) b) S 1 {fields}")
+    (tmp_path / "stat").write_text(f"cpu  {second} 0 {second} 999 99 0 {second} 0 0 0\ncpu0 1 1 1 1\n")
+
+    assert processor_seconds([10, 11, 99], tmp_path) == 11
+    assert machine_seconds(tmp_path) == 3
+
+
+def test_what_we_use_is_part_of_what_the_machine_does() -> None:
+    assert 0 < processor_seconds([os.getpid()]) < machine_seconds()

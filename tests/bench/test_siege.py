@@ -2,24 +2,30 @@
 
 import argparse
 
+import pytest
+
 from bench.siege import siege
 
 
-async def test_bots_play_through_a_small_siege() -> None:
-    options = argparse.Namespace(
-        kind="churn",
+def options(kind: str) -> argparse.Namespace:
+    return argparse.Namespace(
+        kind=kind,
         connections=30,
         rate=100.0,
         bots=2,
-        seconds=2,
-        bots_after=0,
+        moves_per_second=10.0,
         quiet_seconds=1,
-        login_seconds=5,
+        login_seconds=2,
         limits=False,
     )
-    result = await siege(options)
+
+
+@pytest.mark.parametrize("kind", ["drip", "churn"])
+async def test_bots_play_through_a_small_siege(kind: str) -> None:
+    result = await siege(options(kind))
     assert result["connected"] == 30
     assert result["could not connect"] == 0
-    assert result["bots, quiet"]["outcomes"] == result["bots, attacked"]["outcomes"] == {"ok": 2}
-    assert result["closed by the edge"] > 0
+    assert result["closed by the edge"] == 30
+    assert result["bots"] == {"clean": True, "outcomes": {"ok": 2}}
+    assert all(result[f"round trips, {part}, all"]["count"] > 0 for part in ("quiet", "attacked"))
     assert result["most log lines of one second and reason"] <= 1

@@ -1,30 +1,62 @@
-"""Rounds: each member once a round, however they come and go."""
+"""Rounds: each member when it is due, however they come and go."""
 
-from edge.rounds import STEPS, Rounds
-
-
-def one_round(rounds: Rounds[int]) -> list[int]:
-    return sorted(member for _ in range(STEPS) for member in rounds.step())
+from edge.rounds import NEVER, STEP_SECONDS, Rounds
 
 
-def test_each_member_is_visited_once_a_round() -> None:
+def take_all(rounds: Rounds[int], now: float) -> list[int]:
+    taken = []
+    while (member := rounds.take_due(now)) is not None:
+        taken.append(member)
+    return taken
+
+
+def test_each_member_is_taken_once_when_it_is_due() -> None:
     rounds: Rounds[int] = Rounds()
-    for member in range(95):
-        rounds.add(member)
-    assert one_round(rounds) == list(range(95))
-    assert max(len(rounds.step()) for _ in range(STEPS)) == -(-95 // STEPS)
-    for member in range(0, 95, 2):
-        rounds.remove(member)
-        rounds.remove(member)
-    assert one_round(rounds) == sorted(rounds.members()) == list(range(1, 95, 2))
-    assert len(rounds) == 47
+    for member in range(100):
+        rounds.set(member, 1000.0 + member)
+    assert take_all(rounds, 999.9) == []
+    assert take_all(rounds, 1049.5) == list(range(50))
+    assert take_all(rounds, 1050.0 + 2 * STEP_SECONDS) == [50]
+    assert take_all(rounds, 2000.0) == list(range(51, 100))
+    assert take_all(rounds, 3000.0) == []
+    assert rounds.members() == list(range(100))
+    assert len(rounds) == 100
 
 
-def test_a_member_may_leave_while_it_is_visited() -> None:
+def test_a_step_is_the_most_that_a_look_comes_late_and_none_comes_early() -> None:
+    rounds: Rounds[int] = Rounds()
+    rounds.set(1, 1000.001)
+    assert take_all(rounds, 1000.0) == []
+    assert take_all(rounds, 1000.001 + STEP_SECONDS) == [1]
+
+
+def test_what_is_set_again_is_due_at_the_new_time_only() -> None:
+    rounds: Rounds[int] = Rounds()
+    for member in range(4):
+        rounds.set(member, 1000.0)
+    rounds.set(0, 1005.0)
+    rounds.set(1, NEVER)
+    rounds.set(2, 990.0)
+    assert take_all(rounds, 999.0) == [2]
+    assert take_all(rounds, 1001.0) == [3]
+    assert take_all(rounds, 1e9) == [0]
+
+
+def test_what_was_due_before_is_due_at_once() -> None:
+    rounds: Rounds[int] = Rounds()
+    rounds.set(1, 1000.0)
+    assert take_all(rounds, 1001.0) == [1]
+    rounds.set(2, 500.0)
+    assert take_all(rounds, 1001.0 + STEP_SECONDS) == [2]
+
+
+def test_a_member_may_leave_while_others_are_due() -> None:
     rounds: Rounds[int] = Rounds()
     for member in range(40):
-        rounds.add(member)
-    for _ in range(STEPS):
-        for member in rounds.step():
-            rounds.remove(member)
-    assert len(rounds) == 0
+        rounds.set(member, 1000.0)
+    assert rounds.take_due(1001.0) == 0
+    for member in range(20):
+        rounds.remove(member)
+        rounds.remove(member)
+    assert take_all(rounds, 1001.0) == list(range(20, 40))
+    assert rounds.members() == list(range(20, 40))

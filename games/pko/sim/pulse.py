@@ -3,6 +3,8 @@
 Used by `world` alone, with the time it is given. Sections 1.3, 4.5 and 5 of the protocol file.
 """
 
+import math
+
 from games.pko.framing import KEEP_ALIVE
 from games.pko.ping import CheckPing
 from games.pko.sim.effects import CloseReason
@@ -30,7 +32,7 @@ class Pulse:
         return None
 
     def beat(self, visit: Visit) -> None:
-        """Send the ping that is due, and a keep-alive where nothing was sent for long."""
+        """Send the ping that is due, and a keep-alive where nothing was sent for long; note when to come again."""
         now = self._outlet.now_seconds
         if visit.state is State.PLAYING and now >= visit.next_ping_seconds:
             visit.next_ping_seconds = now + self._options.ping_interval_seconds
@@ -38,6 +40,12 @@ class Pulse:
             self._outlet.send(visit, CheckPing())
         if now - visit.last_sent_seconds >= self._options.keep_alive_seconds:
             self._outlet.send_frame(visit, KEEP_ALIVE)
+        visit.due_seconds = min(
+            visit.last_sent_seconds + self._options.keep_alive_seconds,
+            visit.last_received_seconds + self._options.silence_seconds,
+            visit.next_ping_seconds if visit.state is State.PLAYING else math.inf,
+            visit.connected_seconds + self._options.login_seconds if visit.state is State.GREETED else math.inf,
+        )
 
     def take_reply(self, visit: Visit) -> bool:
         """Take the answer to a ping; False when there was none to answer."""

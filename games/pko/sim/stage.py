@@ -60,6 +60,7 @@ class Stage:
         visit.world_id = self._next_world_id  # never given out twice, so a ledger can tell two lives apart
         self._next_world_id += 1
         visit.state = State.PLAYING
+        visit.due_seconds = 0.0
         visit.next_ping_seconds = self._outlet.now_seconds + self._ping_interval_seconds
         visit.pinged_seconds = None
         self._sight.put(visit.number, x, y)

@@ -38,6 +38,7 @@ class Visit:
     characters: list[bytes] = field(default_factory=list)
     world_id: int = 0  # of the character in play
     place: int | None = None  # where it entered
+    due_seconds: float = 0.0  # nothing is to be done before; what happens meanwhile mostly puts it off
     next_ping_seconds: float = 0.0
     pinged_seconds: float | None = None  # when the unanswered ping went out
     round_trip_seconds: float | None = None  # of the last answered ping

@@ -167,7 +167,7 @@ class World:
         """Do what time demands; call it some ten or twenty times a second."""
         self._outlet.now_seconds = now_seconds
         for visit in self._visits.values():
-            if visit.state is State.LEAVING:
+            if visit.due_seconds > now_seconds or visit.state is State.LEAVING:
                 continue
             overdue = self._pulse.overdue(visit)
             if overdue is None:
