@@ -9,7 +9,7 @@ import contextlib
 import json
 import sys
 from random import Random
-from time import monotonic
+from time import monotonic, process_time
 
 from rich.console import Console
 
@@ -88,7 +88,7 @@ class _Run:
 
     async def _play(self, day: GameDay, stopping: asyncio.Event) -> bool:
         """Let the fault do its work; return whether it was interrupted. Raises ChildError when a process dies of it."""
-        began = monotonic()
+        began, cpu_began = monotonic(), process_time()
         breaking = asyncio.create_task(self._fault.run(day), name="gameday: fault")
         watching = asyncio.create_task(self._watch(), name="gameday: watch")
         told = asyncio.create_task(stopping.wait(), name="gameday: interrupt")
@@ -103,7 +103,10 @@ class _Run:
             for task in (breaking, watching, told):
                 task.cancel()
             await asyncio.gather(breaking, watching, told, return_exceptions=True)
-            day.figures["fault lasted"] = f"{monotonic() - began:.1f} s"
+            lasted = monotonic() - began
+            day.figures["fault lasted"] = f"{lasted:.1f} s"
+            share = (process_time() - cpu_began) / max(lasted, 1e-3)
+            day.figures["bots and proxies took"] = f"{share:.0%} of a processor core"
             await day.restore()
 
     async def _watch(self) -> None:
