@@ -155,8 +155,10 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             _log.error("tunnel_fault", peer=context.peer(), reason=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except AttachmentLostError as error:
-            async with asyncio.timeout(ABORT_SECONDS):  # to an edge that hangs, the end of a call may not go out either
-                await context.abort(grpc.StatusCode.ABORTED, str(error))
+            # To an edge that hangs, the end of a call may not go out either.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ABORT_SECONDS):
+                    await context.abort(grpc.StatusCode.ABORTED, str(error))
 
     async def _read_hello(self, context: _Context) -> tunnel_pb2.AttachRequest:
         # Not a timeout around the read: to cancel a read cancels the call, and then no status reaches the edge.
@@ -278,6 +280,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         except TunnelFault:
             self._end(tunnel, Reason.TUNNEL_LOST)
             raise
+        if hello.is_new_process:
+            self._bans.leave(tunnel.queue)
+            self._bans.lead_to(tunnel.queue)
         _log.info(
             "edge_reattached",
             edge=hello.edge_name,

@@ -91,6 +91,15 @@ class Admission:
             self._pay(permit[1], now_seconds)
         return permit
 
+    def admit_again(self, address: bytes) -> Permit:
+        """Count somebody who is in already, whatever the limits say; another process had counted him."""
+        if self._exempt.covers(address) or self.lists.allowed.covers(address):
+            return ()
+        counts = self._counts
+        permit = counts.key_of(b"a", self._address_part(address)), counts.key_of(b"p", self._prefix_part(address))
+        with counts.locked():
+            return tuple(key for key in permit if counts.add(key))
+
     def is_denied(self, address: bytes) -> bool:
         """Whether the lists or the bans keep a packed address out; the allow list wins."""
         if not self.lists.denied.covers(address):

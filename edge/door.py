@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 
 import structlog
 
@@ -41,6 +42,16 @@ TURN_SECONDS = 0.001
 MAX_HEADER_WAITS = 512
 """Connections of listed senders whose header has not come yet."""
 
+WAIT_SECONDS = 10.0
+"""How long a player waits at the door while the tunnel is broken, and so short a break has to be for that."""
+
+
+class Hope(Enum):
+    """There is no tunnel for a new player, but there will be one soon."""
+
+    SOON = "soon"
+
+
 ROOM_BESIDE_SESSIONS = MAX_FAREWELLS + MAX_HEADER_WAITS
 """Connections that are no sessions, at most."""
 
@@ -58,7 +69,8 @@ class DoorLimits:
 class Door:
     """The connections of one edge process.
 
-    ``pick`` returns the tunnel for a new player, or the reason why there is none; ``notice`` what to tell then.
+    ``pick`` returns the tunnel for a new player, the hope for one, or the reason why there is none; ``notice`` what to
+    tell then.
     ``refused`` hears of every refusal with the address and a detail, to count and to log it; ``ended`` of every
     session that the door ends, before it does.
     """
@@ -68,7 +80,7 @@ class Door:
         admission: Admission,
         limits: DoorLimits,
         *,
-        pick: Callable[[], EdgeTunnel | Reason],
+        pick: Callable[[], EdgeTunnel | Hope | Reason],
         notice: Callable[[Reason], bytes],
         refused: Callable[[Reason, SocketAddress, str], None],
         ended: Callable[[Reason, SocketAddress, Session], None],
@@ -84,6 +96,7 @@ class Door:
         self._adopting: set[asyncio.Task[None]] = set()
         self._farewells = 0
         self._header_waits = 0
+        self._hopeful: dict[PlayerLink, bytes] = {}  # who wait for a tunnel, in order, with what they have said
         self.connections = 0  # descriptors held for players
 
     async def keep_deadlines(self) -> None:
@@ -124,10 +137,41 @@ class Door:
 
     def _end(self, link: PlayerLink, reason: Reason) -> None:
         if link.session is None:
-            self._refuse(link, reason, "no PROXY header in time")
+            self._hopeful.pop(link, None)
+            self._refuse(link, reason, "no PROXY header in time" if link.awaits_header else "")
         elif not link.session.reason:
             self._ended(reason, link.client, link.session)
             link.session.end(reason)
+
+    def open_waiting(self) -> None:
+        """There is a tunnel: let those in who wait for one."""
+        hopeful, self._hopeful = self._hopeful, {}
+        for link, said in hopeful.items():
+            self._open_session(link, said)
+            if link.session is not None:
+                link.resume()
+
+    # How an edge is upgraded: `edge.upgrade`.
+
+    async def settled(self) -> None:
+        """Wait until nobody is half way through the door; the listener must be paused."""
+        while self._adopting:
+            await asyncio.wait(set(self._adopting))
+
+    def links(self) -> list[PlayerLink]:
+        """Return the links of all players who have a session."""
+        return [link for link in self._rounds.members() if link.session is not None and not link.session.reason]
+
+    def take_back(self, connection: socket.socket, client: SocketAddress) -> PlayerLink:
+        """Return a link for a connection that another process had let in; `bring_in` makes its transport."""
+        link = PlayerLink(self, self._limits.linger_seconds, client, time.monotonic())
+        link.permit = self._admission.admit_again(link.address)
+        connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        return link
+
+    def bring_in(self, connection: socket.socket, link: PlayerLink) -> None:
+        """Have the loop make a transport of a connection that was taken back, with its session."""
+        self._adopt(connection, link)
 
     # What the listener calls: there is no transport yet.
 
@@ -204,7 +248,11 @@ class Door:
         if link.refusal is not None:
             self._say_farewell(link)
             return
-        if link.awaits_header:
+        if link.session is not None:  # it was begun in another process
+            link.events = link.session
+            self._rounds.set(link, time.monotonic())
+            link.session.connect(link)
+        elif link.awaits_header:
             self._rounds.set(link, time.monotonic())
             link.events = HeaderWait(self, link)
         elif self._admission.is_denied(link.address):  # since it was accepted
@@ -221,9 +269,7 @@ class Door:
         if reason is not None:
             self._refuse(link, reason)
             return
-        self._open_session(link)
-        if rest and link.session is not None:
-            link.session.link_data(rest)
+        self._open_session(link, rest)
 
     def header_refused(self, link: PlayerLink, why: str) -> None:
         """A listed sender sent something else."""
@@ -236,6 +282,7 @@ class Door:
         link.has_left = True
         self.connections -= 1
         self._rounds.remove(link)
+        self._hopeful.pop(link, None)
         self._stop_waiting(link)
         if link.refusal is not None:
             self._farewells -= 1
@@ -246,11 +293,16 @@ class Door:
             link.awaits_header = False
             self._header_waits -= 1
 
-    def _open_session(self, link: PlayerLink) -> None:
+    def _open_session(self, link: PlayerLink, said: bytes = b"") -> None:
         now = time.monotonic()
         picked = self._pick()  # again: others came in since the guard was asked
         if isinstance(picked, Reason):
             self._refuse(link, picked)
+            return
+        if isinstance(picked, Hope):
+            link.pause()
+            self._hopeful[link] = said
+            self._rounds.set(link, now + WAIT_SECONDS)
             return
         name = link.transport.get_extra_info("sockname") if link.transport is not None else None
         if not name:  # gone between accept and now
@@ -260,6 +312,8 @@ class Door:
         link.begin(session, now)
         self._rounds.set(link, now)
         _log.debug("session_opened", session=session.session_id.hex(), client=link.client.host, port=link.client.port)
+        if said:
+            session.link_data(said)
 
     def _refuse(self, link: PlayerLink, reason: Reason, detail: str = "") -> None:
         """Send a connection away that has a transport and no session."""

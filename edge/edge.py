@@ -1,29 +1,43 @@
 """The edge as a whole: a players' port and its door, a tunnel client, and an orderly start and end."""
 
 import asyncio
+import socket
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from random import SystemRandom
 
 import structlog
+from google.protobuf.message import DecodeError
 
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
 from edge.bans import BanBooks
 from edge.denied_names import DeniedNames
-from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits
+from edge.door import ROOM_BESIDE_SESSIONS, WAIT_SECONDS, Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
+from edge.handover import HandoverError, Wire, restore_tunnel
 from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
-from edge.player_link import Deadlines
+from edge.player_link import Deadlines, PlayerLink
 from edge.policy_cache import PolicyCache
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.refusal_log import RefusalLog
 from edge.shared_counts import SharedCounts, private_counts
 from edge.tunnel_client import TunnelClient, TunnelSettings
+from edge.upgrade import (
+    READY_SECONDS,
+    TakenEdge,
+    TakenPlayer,
+    client_of,
+    follow_flushes,
+    hand_over,
+    wait_for_successor,
+)
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
 from tunnel.session import Session
+from wire.errors import TunnelFault
 from wire.reasons import Reason
 
 _log = structlog.get_logger("edge")
@@ -83,10 +97,11 @@ class EdgeConfig:
 class Edge:
     """One edge. `run` carries its tasks and fails if one does; `drain` before cancelling it for an orderly end.
 
-    Raises OSError when the port cannot be had, and ListError when a list file cannot be used.
+    ``taken`` is what another process of this edge has handed over. Raises OSError when the port cannot be had,
+    ListError when a list file cannot be used, and HandoverError when what was taken cannot be.
     """
 
-    def __init__(self, config: EdgeConfig) -> None:
+    def __init__(self, config: EdgeConfig, taken: TakenEdge | None = None) -> None:
         self.counters = Counters()
         self.refusals = RefusalLog(time.monotonic)
         self._config = config
@@ -113,7 +128,9 @@ class Edge:
         )
         self.lists.on_change.append(self._lists_changed)
         self._listener = Listener(
-            bind_socket(config.listen_host, config.listen_port, shared=config.shares_port),
+            bind_socket(config.listen_host, config.listen_port, shared=config.shares_port)
+            if taken is None
+            else taken.listener,
             config.backlog,
             judge=self._door.judge,
             no_room=self._door.close_at_once,
@@ -123,6 +140,8 @@ class Edge:
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
+        self._taken = taken
+        self._taken_players = [] if taken is None else self._restore(taken)
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
     @property
@@ -155,6 +174,8 @@ class Edge:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
         try:
             async with asyncio.TaskGroup() as tasks:
+                if self._taken is not None:
+                    await self._bring_in(self._taken)
                 for client in self._clients:
                     tasks.create_task(client.run(), name=f"edge-tunnel-client-{client.core}")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
@@ -170,6 +191,87 @@ class Edge:
     async def wait_ready(self) -> EdgePolicy:
         """Wait until players are let in; return the policy that holds then."""
         return await asyncio.shield(self._ready)
+
+    async def hand_over(self, end: socket.socket) -> None:
+        """Give everything to the process at the other end; raises HandoverError, and this edge goes on then."""
+        wire = Wire(end, READY_SECONDS)
+        try:
+            await wait_for_successor(wire)
+            if self._is_draining:
+                raise HandoverError("the edge is draining")
+            self._listener.pause()
+            await self._door.settled()
+            links = self._door.links()
+            for link in links:
+                link.stand_still()
+            try:
+                await asyncio.gather(*(client.suspend() for client in self._clients))
+                await hand_over(wire, self._listener.fileno(), self._clients, links)
+            except BaseException:  # whatever it was: players must not stand still for it
+                self._listener.go_on()
+                for link in links:
+                    link.move_on()
+                for client in self._clients:
+                    client.go_on()
+                raise
+        finally:
+            wire.close()
+
+    def _restore(self, taken: TakenEdge) -> list[tuple[TakenPlayer, Session]]:
+        """Take tunnels and sessions in; they are held until the clients run."""
+        settings = self._config.tunnel
+        tunnels = []
+        try:
+            for saved in taken.tunnels:
+                tunnel = restore_tunnel(
+                    saved,
+                    self.counters,
+                    flush_window_seconds=settings.flush_window_seconds,
+                    half_close_seconds=settings.half_close_seconds,
+                    ring_bytes=settings.ring_bytes,
+                    on_policy=self._cache.store,
+                )
+                client = next((each for each in self._clients if each.core == saved.core), None)
+                if client is None:  # a core that the settings do not name any more: its players may stay
+                    client = self._make_client(saved.core)
+                    self._clients = (*self._clients, client)
+                    tunnel.is_draining = True
+                client.take(tunnel)
+                self._take_tunnel(saved.core, tunnel)
+                tunnels.append(tunnel)
+            return taken.restore_players(tunnels)
+        except (DecodeError, TunnelFault) as error:
+            raise HandoverError(f"what was handed over cannot be: {error}") from error
+
+    async def _bring_in(self, taken: TakenEdge) -> None:
+        """Tell the other process that it may forget all, and go on with its players."""
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(taken.tell_taken)
+        flushing: dict[tuple[int, int], asyncio.Future[bool]] = {}
+        for player, session in self._taken_players:
+            connection = player.connection
+            if connection is None:
+                if not session.reason:
+                    session.connect_failed(Reason.CLIENT_LOST)
+                continue
+            link = self._door.take_back(connection, client_of(player.saved))
+            link.begin_again(session, player.saved.since_seconds, player.saved.heard_at_seconds)
+            if player.saved.is_flushing:
+                future = flushing[player.saved.tunnel, session.slot] = loop.create_future()
+                future.add_done_callback(partial(self._bring_in_flushed, connection, link))
+            else:
+                self._door.bring_in(connection, link)
+        _log.info("took_over", sessions=self.running_sessions, still_sending=len(flushing))
+        self._following = asyncio.create_task(follow_flushes(taken, flushing), name="edge-flushes")
+        self._taken_players.clear()
+
+    def _bring_in_flushed(self, connection: socket.socket, link: PlayerLink, complete: "asyncio.Future[bool]") -> None:
+        if not complete.cancelled() and complete.result():
+            self._door.bring_in(connection, link)
+            return
+        connection.close()
+        if link.session is not None:
+            link.session.connect_failed(Reason.CLIENT_LOST)
 
     async def drain(self) -> None:
         """Let no new players in, wait for the others to leave, and end the rest at the deadline."""
@@ -203,6 +305,7 @@ class Edge:
         bans.abandon()  # the rest of a set that was on its way will not come
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
+        tunnel.on_attach.append(self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
 
     def _is_attached(self, core: str) -> bool:
@@ -225,12 +328,15 @@ class Edge:
         policy = tunnel.policy if tunnel is not None else self._last_policy
         return policy.notice_for(reason) if policy is not None else b""
 
-    def _pick(self) -> EdgeTunnel | Reason:
+    def _pick(self) -> EdgeTunnel | Hope | Reason:
         if self._is_draining:
             return Reason.EDGE_DRAINING
         tunnel = self.tunnel
-        if tunnel is None or not tunnel.is_attached:
+        if tunnel is None:
             return Reason.NO_CORE
+        if not tunnel.is_attached:
+            is_fresh = tunnel.held_seconds(time.monotonic()) < WAIT_SECONDS and not tunnel.is_over
+            return Hope.SOON if is_fresh else Reason.NO_CORE
         if tunnel.is_draining:
             return Reason.CORE_DRAINING
         if self.running_sessions >= self._config.max_sessions:

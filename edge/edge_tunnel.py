@@ -18,6 +18,7 @@ from edge.denied_names import DeniedNames
 from edge.prefixes import pack_address
 from edge.refusal_log import RefusalLog, SessionRefusals
 from protos.tidegate.tunnel.v1 import tunnel_pb2
+from tunnel.attachment import Attachment
 from tunnel.bans_codec import decode_bans
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
@@ -58,6 +59,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         tunnel_id: bytes,
         welcome: tunnel_pb2.Welcome,
         policy: EdgePolicy,
+        policy_message: tunnel_pb2.Policy,
         counters: Counters,
         *,
         window_bytes: int,
@@ -77,6 +79,10 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self.tunnel_id = tunnel_id
         self.welcome = welcome
         self.policy = policy
+        self.policy_message = policy_message  # what it was read from
+        self.window_bytes = window_bytes  # granted to the core, per session
+        self.last_slot = 0
+        self.on_attach: list[Callable[[], None]] = []  # told whenever there is an attachment again
         self.refusals: RefusalLog | None = None  # where to say what was refused
         self._on_policy = on_policy
         self._tables = _ready(policy)
@@ -90,24 +96,14 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self.is_draining = False
         self.has_left = False  # the core has given the tunnel up: there is nothing to come back to
         self._send_window = welcome.window_bytes
-        self._receive_window = window_bytes
-        self._last_slot = 0
 
     def open_session(self, client: SocketAddress, listener: SocketAddress, link: Link) -> Session:
         """Announce a player to the core and return the session to give the player's bytes to."""
-        if self._last_slot == MAX_SLOT:
+        if self.last_slot == MAX_SLOT:
             raise TunnelFault("the tunnel has used up its slots")
-        self._last_slot += 1
+        self.last_slot += 1
         session_id = uuid4().bytes
-        session = Session(
-            self,
-            self._last_slot,
-            session_id,
-            self.policy.serverbound,
-            send_window_bytes=self._send_window,
-            receive_window_bytes=self._receive_window,
-            guard=self._guard(),
-        )
+        session = self.make_session(self.last_slot, session_id)
         self.add_session(session)
         self._clients[session.slot] = (client.host, time.monotonic())
         announcement = tunnel_pb2.Open(
@@ -121,6 +117,32 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self.queue.add(tunnel_pb2.AttachRequest(open=announcement))
         session.connect(link)
         return session
+
+    def attach(self, attachment: Attachment[tunnel_pb2.AttachRequest]) -> None:
+        """Go on with a new attachment, and tell whoever waits for it."""
+        super().attach(attachment)
+        for tell in self.on_attach:
+            tell()
+
+    def make_session(self, slot: int, session_id: bytes) -> Session:
+        """Make a session of this tunnel that is not one of its sessions yet."""
+        return Session(
+            self,
+            slot,
+            session_id,
+            self.policy.serverbound,
+            send_window_bytes=self._send_window,
+            receive_window_bytes=self.window_bytes,
+            guard=self._guard(),
+        )
+
+    def take_back(self, session: Session, client_host: str, since_seconds: float) -> None:
+        """Take a session in that another process had in this tunnel; without a link where that is over."""
+        self.add_session(session)
+        if session.reason:
+            self._running -= 1
+        else:
+            self._clients[session.slot] = (client_host, since_seconds)
 
     def handle_other(self, kind: str, message: tunnel_pb2.AttachResponse) -> None:
         """Do what only a core says; raises TunnelFault when it breaks the contract."""
@@ -146,7 +168,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
     @property
     def keep_alive(self) -> bytes:
         """What keeps a player's client content, if a frame of ours surely stands between two of the server's."""
-        is_never_cut = self.policy.clientbound.max_frame_bytes <= self._receive_window // 2
+        is_never_cut = self.policy.clientbound.max_frame_bytes <= self.window_bytes // 2
         return self.policy.keep_alive if is_never_cut else b""
 
     @property
@@ -197,6 +219,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         except TunnelFault as fault:
             _log.error("policy_refused", core=self.core_name, reason=str(fault), action="the one before still holds")
             return
+        self.policy_message = message
         self._adopt(policy)
         self._on_policy(message)
         _log.info("policy_changed", core=self.core_name, sessions=self.running_sessions)

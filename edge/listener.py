@@ -59,6 +59,22 @@ class Listener:
         self._is_open = True
         self._loop.add_reader(self._bound, self._accept)
 
+    def pause(self) -> None:
+        """Leave those who connect in the system's queue; `go_on` takes them."""
+        if self._is_open:
+            self._loop.remove_reader(self._bound)
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def go_on(self) -> None:
+        """Accept again."""
+        if self._is_open:
+            self._loop.add_reader(self._bound, self._accept)
+
+    def fileno(self) -> int:
+        """Return the port's descriptor."""
+        return self._bound.fileno()
+
     def close(self) -> None:
         """Accept no more; running sessions go on."""
         if self._is_open:

@@ -94,10 +94,28 @@ class PlayerLink(SocketLink):
         self.events = session
         self._since = self._heard_at = now_seconds
 
+    @property
+    def times(self) -> tuple[float, float]:
+        """Since when the session counts, and when a frame last came."""
+        return self._since, self._heard_at
+
+    def give_away(self) -> None:
+        """Forget the connection, which goes on in another process."""
+        self.events = None
+        self.session = None
+        self.abort()
+
+    def begin_again(self, session: Session, since_seconds: float, heard_at_seconds: float) -> None:
+        """The session was begun in another process; its deadlines go on."""
+        self.session = session
+        self._since, self._heard_at = since_seconds, heard_at_seconds
+
     def look(self, now_seconds: float, deadlines: Deadlines) -> Reason | float:
         """Return which deadline has passed, or when to look again. Times are of `time.monotonic`."""
         session = self.session
         if session is None:
+            if not self.awaits_header:  # it waits for a tunnel, and is looked at when that has taken too long
+                return Reason.NO_CORE
             due = _due(self._since, deadlines.header_seconds)
             return Reason.CLIENT_PROXY_HEADER if now_seconds >= due else due
         if session.reason:

@@ -95,6 +95,10 @@ class TunnelClient:
         self._backoff = Backoff(random)
         self._is_away = False
         self._call: _Call = None
+        self._attempt: asyncio.Task[None] | None = None
+        self._may_run = asyncio.Event()
+        self._may_run.set()
+        self._is_new_process = False  # the tunnel is another process's, and bans were not handed over
         self.tunnel: EdgeTunnel | None = None  # attached, or held; None while there is none
 
     @property
@@ -109,23 +113,59 @@ class TunnelClient:
         finally:
             self._lose("this edge ends", Reason.EDGE_DRAINING)
 
+    async def suspend(self) -> None:
+        """Detach, and stay so until `go_on`: the tunnel and its sessions stand still."""
+        self._may_run.clear()
+        if self._attempt is not None:
+            self._attempt.cancel()
+            await asyncio.wait({self._attempt})
+
+    def go_on(self) -> None:
+        """Attach again."""
+        self._may_run.set()
+
+    def take(self, tunnel: EdgeTunnel) -> None:
+        """Go on with a tunnel that another process of this edge had."""
+        self.tunnel = tunnel
+        self._is_new_process = True
+
+    def give_away(self) -> None:
+        """Forget the tunnel: another process has it now."""
+        self.tunnel = None
+
     async def _keep_attached(self) -> None:
         while True:
-            began = time.monotonic()
+            await self._may_run.wait()
+            self._attempt = asyncio.create_task(self._try_once(), name=f"edge-attempt-{self.core}")
             try:
-                await self._attach_once()
-            except AnotherWorkerError:
-                self._backoff.reset()  # the next call may get the right one: they are dealt out by chance
-            except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
-                self._complain(_describe(error))
-            except (TunnelFault, AttachmentLostError, TimeoutError, asyncio.InvalidStateError) as error:
-                self._complain(_describe(error))
-            else:
-                self._complain("the core ended the attachment")
-            if time.monotonic() - began > STEADY_SECONDS:
-                self._backoff.reset()
-            self._give_up_in_time()
-            await asyncio.sleep(self._next_wait_seconds())
+                await asyncio.wait({self._attempt})
+            finally:
+                if not self._attempt.done():
+                    self._attempt.cancel()
+                    await asyncio.wait({self._attempt})
+            if not self._attempt.cancelled():
+                self._attempt.result()
+            elif self._may_run.is_set():  # by gRPC, whose call broke at the wrong moment
+                self._complain("the call was cancelled")
+                await asyncio.sleep(self._next_wait_seconds())
+
+    async def _try_once(self) -> None:
+        """Attach once and carry, then wait before the next time."""
+        began = time.monotonic()
+        try:
+            await self._attach_once()
+        except AnotherWorkerError:
+            self._backoff.reset()  # the next call may get the right one: they are dealt out by chance
+        except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
+            self._complain(_describe(error))
+        except (TunnelFault, AttachmentLostError, TimeoutError, asyncio.InvalidStateError) as error:
+            self._complain(_describe(error))
+        else:
+            self._complain("the core ended the attachment")
+        if time.monotonic() - began > STEADY_SECONDS:
+            self._backoff.reset()
+        self._give_up_in_time()
+        await asyncio.sleep(self._next_wait_seconds())
 
     async def finish(self) -> None:
         """Hand everything queued to the core and tell it that nobody will come back."""
@@ -234,6 +274,7 @@ class TunnelClient:
             tunnel_id,
             welcome,
             policy,
+            message.policy,
             self._counters,
             on_policy=self._on_policy,
             window_bytes=settings.window_bytes,
@@ -252,6 +293,7 @@ class TunnelClient:
         """Attach to a tunnel that was broken; raises TunnelFault when the core does not have it any more."""
         hello = self._hello(tunnel.tunnel_id)
         hello.resume = True
+        hello.is_new_process = self._is_new_process
         hello.epoch = tunnel.welcome.epoch
         await call.write(tunnel_pb2.AttachRequest(acknowledged=tunnel.delivery.received, hello=hello))
         message = await _expect(call, "welcome")
@@ -266,6 +308,7 @@ class TunnelClient:
             self._backoff.reset()  # it is there, and takes a new tunnel
             raise TunnelFault(why)
         held = tunnel.held_seconds(time.monotonic())
+        self._is_new_process = False
         try:
             tunnel.delivery.resume(message.acknowledged)
         except TunnelFault as fault:

@@ -74,6 +74,7 @@ class Joined:
             bytes(16),
             welcome,
             policy,
+            tunnel_pb2.Policy(),
             Counters(),
             window_bytes=WINDOW_BYTES,
             flush_window_seconds=0,

@@ -23,6 +23,7 @@ from edge.player_link import Deadlines
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.shared_counts import Geometry, SharedCounts, attach_memory
 from edge.tunnel_client import TunnelSettings
+from edge.upgrade import TakenEdge
 from fleet.address import Address
 from games.registry import load_pack
 from tidegate import __version__
@@ -46,7 +47,7 @@ LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 """Where the core listens when it shares a process with its edge."""
 
 
-def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1) -> Edge:
+def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1, taken: TakenEdge | None = None) -> Edge:
     """Build an edge, or one worker of it, and bind its port; raises StartError when the port cannot be had."""
     ours = settings.edge
     max_connections = _file_limit()
@@ -77,7 +78,7 @@ def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1) -> 
         policy_cache=ours.policy_cache,
     )
     try:
-        return Edge(config)
+        return Edge(config, taken)
     except ListError as error:
         raise StartError(str(error)) from error
     except OSError as error:

@@ -49,6 +49,15 @@ def with_lifeline(environment: Mapping[str, str]) -> dict[str, str]:
     return {**environment, LIFELINE_VARIABLE: "stdin"}
 
 
+def own_lifeline() -> dict[str, str]:
+    """Return what a successor of this process needs in its environment to have the same lifeline."""
+    return {LIFELINE_VARIABLE: "stdin"} if _Lifeline.is_watched else {}
+
+
+class _Lifeline:
+    is_watched = False
+
+
 def claim_standard_descriptors() -> None:
     """Put the null device where standard input, output or error is closed.
 
@@ -79,6 +88,7 @@ async def _with_signals(program: Callable[[asyncio.Event], Awaitable[int]]) -> i
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, stopping.set)
     if os.environ.pop(LIFELINE_VARIABLE, None) == "stdin":  # what we start has its own lifeline or none
+        _Lifeline.is_watched = True
         _watch_lifeline(loop, stopping)
     return await program(stopping)
 

@@ -19,6 +19,7 @@ import structlog
 from core.core import Core
 from core.store.address import MEMORY
 from edge.edge import Edge
+from edge.handover import HandoverError
 from fleet.address import Address
 from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
 from tidegate.errors import StartError
@@ -28,6 +29,7 @@ from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.rule_overrides_reload import RulesReload
 from tidegate.settings import Settings
 from tidegate.supervisor import supervise
+from tidegate.upgrade import Upgrade, taken_from_predecessor
 
 _log = structlog.get_logger("tidegate")
 
@@ -44,6 +46,7 @@ class Service:
     ready: Callable[[], Awaitable[str]]
     drain: Callable[[], Awaitable[None]]
     log_stats: Callable[[], None]
+    upgrade: Upgrade | None = None  # for SIGUSR2
     reload: Callable[[], None] | None = None  # for SIGHUP, which otherwise counts as a first SIGTERM
 
 
@@ -99,7 +102,11 @@ def _run_alone(
 
 
 async def _edge_service(settings: Settings, worker: int = 1) -> Service:
-    edge = make_edge(settings, settings.edge.core, worker)
+    taken = taken_from_predecessor()
+    try:
+        edge = make_edge(settings, settings.edge.core, worker, taken)
+    except HandoverError as error:
+        raise StartError(str(error)) from error
 
     async def ready() -> str:
         policy = await edge.wait_ready()
@@ -109,7 +116,8 @@ async def _edge_service(settings: Settings, worker: int = 1) -> Service:
             core += " does not answer yet, so they are told to come back (policy from disk)"
         return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
 
-    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge))
+    upgrade = Upgrade(edge) if settings.edge.workers == 1 else None
+    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge), upgrade)
 
 
 async def _core_service(settings: Settings, worker: int = 1) -> Service:
@@ -122,7 +130,7 @@ async def _core_service(settings: Settings, worker: int = 1) -> Service:
         game = _game(settings.game.name, core.dialect)
         return f"tidegate core: ready, edges at {listen}, origin {settings.core.origin}, game {game}"
 
-    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core), _reload_of(core))
+    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core), reload=_reload_of(core))
 
 
 async def _up_service(settings: Settings) -> Service:
@@ -148,7 +156,7 @@ async def _up_service(settings: Settings) -> Service:
         _log_edge_stats(edge)
         _log_core_stats(core)
 
-    return Service((edge.run, core.run, rules.run), ready, drain, log_stats, _reload_of(core))
+    return Service((edge.run, core.run, rules.run), ready, drain, log_stats, reload=_reload_of(core))
 
 
 async def _serve(
@@ -165,22 +173,27 @@ async def _serve(
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
     running = [asyncio.ensure_future(run()) for run in service.runs]
     told = asyncio.ensure_future(stopping.wait())
+    ends = [*running, told]
+    if service.upgrade is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, service.upgrade.start)
+        ends.append(asyncio.ensure_future(service.upgrade.done.wait()))
     side = [
         asyncio.ensure_future(_say_when_ready(service, say_ready)),
         asyncio.ensure_future(_log_stats_regularly(service, settings.log.stats_seconds)),
     ]
     try:
-        await asyncio.wait([*running, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for each in running:
             if each.done():
                 each.result()
-        await service.drain()
+        if service.upgrade is None or not service.upgrade.done.is_set():
+            await service.drain()
         if settings.log.stats_seconds:
             service.log_stats()
     except* OSError as group:
         raise StartError(_first_leaf(group)) from None
     finally:
-        tasks = (*side, told, *running)
+        tasks = (*side, *ends)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

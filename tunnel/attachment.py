@@ -70,10 +70,11 @@ class Attachment(Generic[Message]):
             await asyncio.wait({writing, ticking})  # unlike awaiting them, this lets a cancellation of ours through
             _forget(writing)
             _forget(ticking)
-        if reading.done() and reading.exception() is not None:
-            reading.result()
-        elif self._lost.done():
+        if self._lost.done():
             raise AttachmentLostError(self._lost.result())
+        if reading.cancelled():  # gRPC does that to a read whose call broke at the wrong moment
+            raise AttachmentLostError("the call was cancelled")
+        reading.result()
 
     def give_up(self, why: str) -> None:
         """Call the attachment over."""

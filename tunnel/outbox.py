@@ -8,7 +8,7 @@ other end has it, so an outbox outlives its attachments: while there is none, it
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
@@ -192,6 +192,13 @@ class Outbox(Generic[Message]):
     async def drained(self) -> None:
         """Wait until everything queued so far has been handed to gRPC."""
         await self._idle.wait()
+
+    def restore(self, messages: Iterable[Message], *, sent: int, acknowledged: int, received: int) -> None:
+        """Go on where another outbox was that kept these messages; raises TunnelFault."""
+        sized = [(message, max(CONTROL_BYTES, message.ByteSize())) for message in messages]
+        self._delivery.restore(sized, sent=sent, acknowledged=acknowledged, received=received)
+        self.buffer.sealed_bytes = self._delivery.unwritten_bytes
+        self._wake()
 
     def seal(self) -> None:
         """Close the batch that is being gathered, so that all there is stands in messages."""

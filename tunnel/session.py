@@ -12,6 +12,8 @@ How a session ends, seen from either end::
     Close sent and received ──▶ the slot is free
 """
 
+from typing import Any
+
 from tunnel.inspector import Inspector
 from tunnel.link import Link
 from tunnel.owner import SessionOwner
@@ -167,9 +169,14 @@ class Session:
             link.send(bytes(self._unsent))
             self._unsent.clear()
         if self.reason:
-            link.close(linger=False)
+            notice = self._owner.closing_notice(self.reason)
+            if notice:
+                link.send(notice)
+            link.close(linger=bool(notice))
             return
         self._link = link
+        if self._pending:
+            link.pause()
         self.link_writable(writable=self._writable)
         if self._end_received and not self._is_holding():
             link.send_end()
@@ -413,6 +420,56 @@ class Session:
         self._discard_pending()
         self._end_link(Reason.HALF_CLOSE_TIMEOUT)
         self._send_close()
+
+    def save(self) -> dict[str, Any]:
+        """Return what `restore` needs to go on in another process; only an edge's sessions can (no inspector)."""
+        carry, passed, frames = self._scanner.save()
+        outstanding, taken = self._receive.save()
+        return {
+            "slot": self.slot,
+            "session_id": self.session_id,
+            "reason": self.reason,
+            "carry": carry,
+            "passed": passed,
+            "frames": frames,
+            "available": self._send.available,
+            "outstanding": outstanding,
+            "taken": taken,
+            "pending": self._pending,
+            "is_split": self._is_split,
+            "unsent": bytes(self._unsent),
+            "delivered": self._delivered,
+            "untaken": self._untaken,
+            "link_ended": self._link_ended,
+            "end_sent": self._end_sent,
+            "end_received": self._end_received,
+            "ended_first": self._ended_first,
+            "close_sent": self._close_sent,
+            "close_received": self._close_received,
+        }
+
+    def restore(self, saved: Any) -> None:
+        """Go on where the session was whose `save` stands in the attributes of ``saved``, still without a link."""
+        self.reason = saved.reason
+        self._scanner.restore(saved.carry, saved.passed, saved.frames)
+        self._send.available = saved.available
+        self._receive.restore(saved.outstanding, saved.taken)
+        self._pending = saved.pending
+        self._is_split = saved.is_split
+        self._unsent = bytearray(saved.unsent)
+        self._delivered = saved.delivered
+        self._untaken = saved.untaken
+        self._link_ended = saved.link_ended
+        self._end_sent = saved.end_sent
+        self._end_received = saved.end_received
+        self._ended_first = saved.ended_first
+        self._close_sent = saved.close_sent
+        self._close_received = saved.close_received
+
+    @property
+    def guard(self) -> Guard | None:
+        """What holds the client's frames against the rules; None where nothing does."""
+        return self._guard
 
     def keep_alive(self, frame: bytes) -> None:
         """Send the link a frame of our own while the other end of the tunnel cannot be reached; only between frames."""

@@ -105,6 +105,27 @@ class SocketLink:
             self._paused = False
             self.transport.resume_reading()
 
+    @property
+    def unsent_bytes(self) -> int:
+        """What the system has not taken yet."""
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
+    # What an upgrade calls.
+
+    def stand_still(self) -> int:
+        """Read no more; return the socket's descriptor, -1 where there is none any more."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return -1
+        if not self._paused:
+            transport.pause_reading()
+        return int(transport.get_extra_info("socket").fileno())
+
+    def move_on(self) -> None:
+        """Read again, unless the session has paused it."""
+        if self.transport is not None and not self.transport.is_closing() and not self._paused:
+            self.transport.resume_reading()
+
     def close(self, *, linger: bool) -> None:
         """Close when the send buffer is empty, and at the latest after the linger time."""
         transport = self.transport

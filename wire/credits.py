@@ -61,6 +61,15 @@ class ReceiveCredit:
         self.outstanding = 0  # received and not returned yet
         self._taken = 0  # of these, already taken by the socket
 
+    def save(self) -> tuple[int, int]:
+        """Return what `restore` needs to go on in another process."""
+        return self.outstanding, self._taken
+
+    def restore(self, outstanding: int, taken: int) -> None:
+        """Go on where another one of the same window was."""
+        self.outstanding = outstanding
+        self._taken = taken
+
     def receive(self, size: int) -> None:
         """Count ``size`` bytes that came in; raises TunnelFault when they overrun the window."""
         if size > self._window - self.outstanding:

@@ -84,6 +84,14 @@ class Delivery(Generic[Message]):
         self.unwritten_bytes += size_bytes
         return self.sent
 
+    def restore(self, messages: list[tuple[Message, int]], *, sent: int, acknowledged: int, received: int) -> None:
+        """Go on where another one was: ``messages``, with their sizes, are all up to ``sent``; raises TunnelFault."""
+        if sent - len(messages) != acknowledged:
+            raise TunnelFault(f"{len(messages)} messages between {acknowledged} and {sent}")
+        self.sent, self.acknowledged, self.received = acknowledged, acknowledged, received
+        for message, size_bytes in messages:
+            self.add(message, size_bytes)
+
     def take(self) -> Numbered[Message] | None:
         """Return the next message to write, and keep it until it is acknowledged; None where there is nothing."""
         if not self._unwritten:

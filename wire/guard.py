@@ -15,6 +15,7 @@ rate algorithm"). A frame that is refused for its rate takes nothing out, so a f
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping, Sequence
 
 from wire import tables as verdicts_of
 from wire.events import unpack_event
@@ -177,6 +178,67 @@ class Guard:
     def checked_ns(self) -> int:
         """When `check` was last called; 0 for never."""
         return self._now
+
+    def save(self) -> tuple[tuple[int, ...], dict[str, int], list[bytes], dict[str, bytes]]:
+        """Return what `restore` needs to go on in another process: numbers, buckets by name, memories, who is playing.
+
+        Refusals and replies that were not taken away are not among it.
+        """
+        numbers = (
+            self._state,
+            self._old_state,
+            self._flags,
+            self._old_flags,
+            self._changed_until,
+            self._expected,
+            self._forwarded,
+            self._gap,
+            self._calls,
+            self._lost_calls,
+            self._passed,
+            self._last_notice,
+            self._now,
+            int(self.is_logged_in),
+            self.unkept_refusals,
+        )
+        buckets: dict[str, int] = {}
+        if self._buckets is not None:
+            for place, bucket in enumerate(self._tables.rules.buckets):
+                buckets[bucket.name] = self._buckets[place]
+        return numbers, buckets, list(self._memories), dict(self.identity)
+
+    def restore(
+        self,
+        numbers: Sequence[int],
+        buckets: Mapping[str, int],
+        memories: Sequence[bytes],
+        identity: Mapping[str, bytes],
+    ) -> None:
+        """Go on where another guard of the same rules was, on a clock that is the same; raises ValueError."""
+        (
+            self._state,
+            self._old_state,
+            self._flags,
+            self._old_flags,
+            self._changed_until,
+            self._expected,
+            self._forwarded,
+            self._gap,
+            self._calls,
+            self._lost_calls,
+            self._passed,
+            self._last_notice,
+            self._now,
+            is_logged_in,
+            self.unkept_refusals,
+        ) = numbers
+        if not 0 <= self._state < len(self._tables.rules.states) or len(memories) != MEMORIES:
+            raise ValueError("a guard of other rules")
+        self.is_logged_in = bool(is_logged_in)
+        if buckets:
+            self._buckets = array("q", [buckets.get(bucket.name, 0) for bucket in self._tables.rules.buckets])
+        self._memories = list(memories)
+        self.identity = dict(identity)
 
     def check(self, span: bytes, scanner: Scanner, now: int) -> bytes:
         """Return what of a span of whole frames may go on; nothing once ``closing`` is set."""

@@ -56,6 +56,17 @@ class Scanner:
         """How much of an unfinished frame is held: always less than the layout's longest frame."""
         return len(self._carry)
 
+    def save(self) -> tuple[bytes, int, int]:
+        """Return what `restore` needs to go on in another process: the unfinished frame, and what came out so far."""
+        return bytes(self._carry), self._passed, self.frames
+
+    def restore(self, carry: bytes, passed: int, frames: int) -> None:
+        """Go on where another scanner of the same layout was; what it carried is looked at again."""
+        self._carry = bytearray(carry)
+        self._needed = self._header
+        self._passed = passed
+        self.frames = frames
+
     def feed(self, data: bytes) -> bytes:
         """Take the next chunk and return all whole frames known by now as one span, maybe empty.
 

@@ -25,51 +25,51 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/tunnel/v1/tunnel.proto\x12\x12tidegate.tunnel.v1\"\xaa\x03\n\rAttachRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x01(\x04\x12*\n\x05hello\x18\x03 \x01(\x0b\x32\x19.tidegate.tunnel.v1.HelloH\x00\x12*\n\x05\x62\x61tch\x18\x04 \x01(\x0b\x32\x19.tidegate.tunnel.v1.BatchH\x00\x12(\n\x04open\x18\x05 \x01(\x0b\x32\x18.tidegate.tunnel.v1.OpenH\x00\x12*\n\x05\x63lose\x18\x06 \x01(\x0b\x32\x19.tidegate.tunnel.v1.CloseH\x00\x12,\n\x06\x63redit\x18\x07 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.CreditH\x00\x12\x32\n\theartbeat\x18\x08 \x01(\x0b\x32\x1d.tidegate.tunnel.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\t \x01(\x0b\x32\x19.tidegate.tunnel.v1.DrainH\x00\x12*\n\x05leave\x18\n \x01(\x0b\x32\x19.tidegate.tunnel.v1.LeaveH\x00\x42\t\n\x07message\"\xb7\x04\n\x0e\x41ttachResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x01(\x04\x12.\n\x07welcome\x18\x03 \x01(\x0b\x32\x1b.tidegate.tunnel.v1.WelcomeH\x00\x12*\n\x05\x62\x61tch\x18\x04 \x01(\x0b\x32\x19.tidegate.tunnel.v1.BatchH\x00\x12,\n\x06policy\x18\x05 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.PolicyH\x00\x12*\n\x05\x63lose\x18\x06 \x01(\x0b\x32\x19.tidegate.tunnel.v1.CloseH\x00\x12,\n\x06\x63redit\x18\x07 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.CreditH\x00\x12\x32\n\theartbeat\x18\x08 \x01(\x0b\x32\x1d.tidegate.tunnel.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\t \x01(\x0b\x32\x19.tidegate.tunnel.v1.DrainH\x00\x12*\n\x05state\x18\n \x01(\x0b\x32\x19.tidegate.tunnel.v1.StateH\x00\x12,\n\x06notice\x18\x0b \x01(\x0b\x32\x1a.tidegate.tunnel.v1.NoticeH\x00\x12(\n\x04\x62\x61ns\x18\x0c \x01(\x0b\x32\x18.tidegate.tunnel.v1.BansH\x00\x12*\n\x05leave\x18\r \x01(\x0b\x32\x19.tidegate.tunnel.v1.LeaveH\x00\x42\t\n\x07message\"\xb5\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x11\n\ttunnel_id\x18\x02 \x01(\x0c\x12\x11\n\tedge_name\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x18\n\x10software_version\x18\x05 \x01(\t\x12\x0e\n\x06resume\x18\x06 \x01(\x08\x12\x14\n\x0cwindow_bytes\x18\x07 \x01(\r\x12\r\n\x05\x65poch\x18\x08 \x01(\x04\x12\r\n\x05place\x18\t \x01(\x0c\"\xd2\x01\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x11\n\tcore_name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x18\n\x10software_version\x18\x04 \x01(\t\x12\x0f\n\x07resumed\x18\x05 \x01(\x08\x12\x14\n\x0cwindow_bytes\x18\x06 \x01(\r\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\x19\n\x11hold_milliseconds\x18\x08 \x01(\r\x12\x0e\n\x06worker\x18\t \x01(\r\x12\x0f\n\x07workers\x18\n \x01(\r\"(\n\x06Policy\x12\x0e\n\x06policy\x18\x01 \x01(\x0c\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\x17\n\x05\x42\x61tch\x12\x0e\n\x06\x63hunks\x18\x01 \x01(\x0c\"\x82\x01\n\x04Open\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x12\n\nsession_id\x18\x02 \x01(\x0c\x12\x16\n\x0e\x63lient_address\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63lient_port\x18\x04 \x01(\r\x12\x16\n\x0elisten_address\x18\x05 \x01(\x0c\x12\x13\n\x0blisten_port\x18\x06 \x01(\r\"%\n\x05\x43lose\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"%\n\x06\x43redit\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\r\n\x05\x62ytes\x18\x02 \x01(\r\"$\n\x05State\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\r\n\x05state\x18\x02 \x01(\r\"&\n\x06Notice\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x0c\"\x17\n\x04\x42\x61ns\x12\x0f\n\x07\x63hanges\x18\x01 \x01(\x0c\"\x97\x01\n\nBanChanges\x12\x0e\n\x06resets\x18\x01 \x01(\x08\x12\x13\n\x0bis_complete\x18\x02 \x01(\x08\x12\x0f\n\x07notices\x18\x03 \x03(\x0c\x12&\n\x05\x61\x64\x64\x65\x64\x18\x04 \x03(\x0b\x32\x17.tidegate.tunnel.v1.Ban\x12+\n\x07removed\x18\x05 \x03(\x0b\x32\x1a.tidegate.tunnel.v1.Banned\"Z\n\x03\x42\x61n\x12(\n\x04whom\x18\x01 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.Banned\x12\x19\n\x11milliseconds_left\x18\x02 \x01(\x04\x12\x0e\n\x06notice\x18\x03 \x01(\r\"W\n\x06\x42\x61nned\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.tidegate.tunnel.v1.BanKind\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x13\n\x0bprefix_bits\x18\x03 \x01(\r\"]\n\tHeartbeat\x12\x18\n\x10sent_nanoseconds\x18\x01 \x01(\x04\x12\x1a\n\x12\x65\x63hoed_nanoseconds\x18\x02 \x01(\x04\x12\x1a\n\x12waited_nanoseconds\x18\x03 \x01(\x04\"&\n\x05\x44rain\x12\x1d\n\x15\x64\x65\x61\x64line_milliseconds\x18\x01 \x01(\r\"\x17\n\x05Leave\x12\x0e\n\x06reason\x18\x01 \x01(\t*~\n\x07\x42\x61nKind\x12\x18\n\x14\x42\x41N_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x41N_KIND_ADDRESS\x10\x01\x12\x14\n\x10\x42\x41N_KIND_ACCOUNT\x10\x02\x12\x15\n\x11\x42\x41N_KIND_HARDWARE\x10\x03\x12\x16\n\x12\x42\x41N_KIND_CHARACTER\x10\x04\x32\x64\n\rTunnelService\x12S\n\x06\x41ttach\x12!.tidegate.tunnel.v1.AttachRequest\x1a\".tidegate.tunnel.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ftidegate/tunnel/v1/tunnel.proto\x12\x12tidegate.tunnel.v1\"\xaa\x03\n\rAttachRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x01(\x04\x12*\n\x05hello\x18\x03 \x01(\x0b\x32\x19.tidegate.tunnel.v1.HelloH\x00\x12*\n\x05\x62\x61tch\x18\x04 \x01(\x0b\x32\x19.tidegate.tunnel.v1.BatchH\x00\x12(\n\x04open\x18\x05 \x01(\x0b\x32\x18.tidegate.tunnel.v1.OpenH\x00\x12*\n\x05\x63lose\x18\x06 \x01(\x0b\x32\x19.tidegate.tunnel.v1.CloseH\x00\x12,\n\x06\x63redit\x18\x07 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.CreditH\x00\x12\x32\n\theartbeat\x18\x08 \x01(\x0b\x32\x1d.tidegate.tunnel.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\t \x01(\x0b\x32\x19.tidegate.tunnel.v1.DrainH\x00\x12*\n\x05leave\x18\n \x01(\x0b\x32\x19.tidegate.tunnel.v1.LeaveH\x00\x42\t\n\x07message\"\xb7\x04\n\x0e\x41ttachResponse\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\x02 \x01(\x04\x12.\n\x07welcome\x18\x03 \x01(\x0b\x32\x1b.tidegate.tunnel.v1.WelcomeH\x00\x12*\n\x05\x62\x61tch\x18\x04 \x01(\x0b\x32\x19.tidegate.tunnel.v1.BatchH\x00\x12,\n\x06policy\x18\x05 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.PolicyH\x00\x12*\n\x05\x63lose\x18\x06 \x01(\x0b\x32\x19.tidegate.tunnel.v1.CloseH\x00\x12,\n\x06\x63redit\x18\x07 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.CreditH\x00\x12\x32\n\theartbeat\x18\x08 \x01(\x0b\x32\x1d.tidegate.tunnel.v1.HeartbeatH\x00\x12*\n\x05\x64rain\x18\t \x01(\x0b\x32\x19.tidegate.tunnel.v1.DrainH\x00\x12*\n\x05state\x18\n \x01(\x0b\x32\x19.tidegate.tunnel.v1.StateH\x00\x12,\n\x06notice\x18\x0b \x01(\x0b\x32\x1a.tidegate.tunnel.v1.NoticeH\x00\x12(\n\x04\x62\x61ns\x18\x0c \x01(\x0b\x32\x18.tidegate.tunnel.v1.BansH\x00\x12*\n\x05leave\x18\r \x01(\x0b\x32\x19.tidegate.tunnel.v1.LeaveH\x00\x42\t\n\x07message\"\xcd\x01\n\x05Hello\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x11\n\ttunnel_id\x18\x02 \x01(\x0c\x12\x11\n\tedge_name\x18\x03 \x01(\t\x12\x0e\n\x06region\x18\x04 \x01(\t\x12\x18\n\x10software_version\x18\x05 \x01(\t\x12\x0e\n\x06resume\x18\x06 \x01(\x08\x12\x14\n\x0cwindow_bytes\x18\x07 \x01(\r\x12\r\n\x05\x65poch\x18\x08 \x01(\x04\x12\r\n\x05place\x18\t \x01(\x0c\x12\x16\n\x0eis_new_process\x18\n \x01(\x08\"\xd2\x01\n\x07Welcome\x12\x18\n\x10protocol_version\x18\x01 \x01(\r\x12\x11\n\tcore_name\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x18\n\x10software_version\x18\x04 \x01(\t\x12\x0f\n\x07resumed\x18\x05 \x01(\x08\x12\x14\n\x0cwindow_bytes\x18\x06 \x01(\r\x12\r\n\x05\x65poch\x18\x07 \x01(\x04\x12\x19\n\x11hold_milliseconds\x18\x08 \x01(\r\x12\x0e\n\x06worker\x18\t \x01(\r\x12\x0f\n\x07workers\x18\n \x01(\r\"(\n\x06Policy\x12\x0e\n\x06policy\x18\x01 \x01(\x0c\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\"\x17\n\x05\x42\x61tch\x12\x0e\n\x06\x63hunks\x18\x01 \x01(\x0c\"\x82\x01\n\x04Open\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x12\n\nsession_id\x18\x02 \x01(\x0c\x12\x16\n\x0e\x63lient_address\x18\x03 \x01(\x0c\x12\x13\n\x0b\x63lient_port\x18\x04 \x01(\r\x12\x16\n\x0elisten_address\x18\x05 \x01(\x0c\x12\x13\n\x0blisten_port\x18\x06 \x01(\r\"%\n\x05\x43lose\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0e\n\x06reason\x18\x02 \x01(\t\"%\n\x06\x43redit\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\r\n\x05\x62ytes\x18\x02 \x01(\r\"$\n\x05State\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\r\n\x05state\x18\x02 \x01(\r\"&\n\x06Notice\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0e\n\x06\x66rames\x18\x02 \x01(\x0c\"\x17\n\x04\x42\x61ns\x12\x0f\n\x07\x63hanges\x18\x01 \x01(\x0c\"\x97\x01\n\nBanChanges\x12\x0e\n\x06resets\x18\x01 \x01(\x08\x12\x13\n\x0bis_complete\x18\x02 \x01(\x08\x12\x0f\n\x07notices\x18\x03 \x03(\x0c\x12&\n\x05\x61\x64\x64\x65\x64\x18\x04 \x03(\x0b\x32\x17.tidegate.tunnel.v1.Ban\x12+\n\x07removed\x18\x05 \x03(\x0b\x32\x1a.tidegate.tunnel.v1.Banned\"Z\n\x03\x42\x61n\x12(\n\x04whom\x18\x01 \x01(\x0b\x32\x1a.tidegate.tunnel.v1.Banned\x12\x19\n\x11milliseconds_left\x18\x02 \x01(\x04\x12\x0e\n\x06notice\x18\x03 \x01(\r\"W\n\x06\x42\x61nned\x12)\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.tidegate.tunnel.v1.BanKind\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x13\n\x0bprefix_bits\x18\x03 \x01(\r\"]\n\tHeartbeat\x12\x18\n\x10sent_nanoseconds\x18\x01 \x01(\x04\x12\x1a\n\x12\x65\x63hoed_nanoseconds\x18\x02 \x01(\x04\x12\x1a\n\x12waited_nanoseconds\x18\x03 \x01(\x04\"&\n\x05\x44rain\x12\x1d\n\x15\x64\x65\x61\x64line_milliseconds\x18\x01 \x01(\r\"\x17\n\x05Leave\x12\x0e\n\x06reason\x18\x01 \x01(\t*~\n\x07\x42\x61nKind\x12\x18\n\x14\x42\x41N_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42\x41N_KIND_ADDRESS\x10\x01\x12\x14\n\x10\x42\x41N_KIND_ACCOUNT\x10\x02\x12\x15\n\x11\x42\x41N_KIND_HARDWARE\x10\x03\x12\x16\n\x12\x42\x41N_KIND_CHARACTER\x10\x04\x32\x64\n\rTunnelService\x12S\n\x06\x41ttach\x12!.tidegate.tunnel.v1.AttachRequest\x1a\".tidegate.tunnel.v1.AttachResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tidegate.tunnel.v1.tunnel_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BANKIND']._serialized_start=2327
-  _globals['_BANKIND']._serialized_end=2453
+  _globals['_BANKIND']._serialized_start=2351
+  _globals['_BANKIND']._serialized_end=2477
   _globals['_ATTACHREQUEST']._serialized_start=56
   _globals['_ATTACHREQUEST']._serialized_end=482
   _globals['_ATTACHRESPONSE']._serialized_start=485
   _globals['_ATTACHRESPONSE']._serialized_end=1052
   _globals['_HELLO']._serialized_start=1055
-  _globals['_HELLO']._serialized_end=1236
-  _globals['_WELCOME']._serialized_start=1239
-  _globals['_WELCOME']._serialized_end=1449
-  _globals['_POLICY']._serialized_start=1451
-  _globals['_POLICY']._serialized_end=1491
-  _globals['_BATCH']._serialized_start=1493
-  _globals['_BATCH']._serialized_end=1516
-  _globals['_OPEN']._serialized_start=1519
-  _globals['_OPEN']._serialized_end=1649
-  _globals['_CLOSE']._serialized_start=1651
-  _globals['_CLOSE']._serialized_end=1688
-  _globals['_CREDIT']._serialized_start=1690
-  _globals['_CREDIT']._serialized_end=1727
-  _globals['_STATE']._serialized_start=1729
-  _globals['_STATE']._serialized_end=1765
-  _globals['_NOTICE']._serialized_start=1767
-  _globals['_NOTICE']._serialized_end=1805
-  _globals['_BANS']._serialized_start=1807
-  _globals['_BANS']._serialized_end=1830
-  _globals['_BANCHANGES']._serialized_start=1833
-  _globals['_BANCHANGES']._serialized_end=1984
-  _globals['_BAN']._serialized_start=1986
-  _globals['_BAN']._serialized_end=2076
-  _globals['_BANNED']._serialized_start=2078
-  _globals['_BANNED']._serialized_end=2165
-  _globals['_HEARTBEAT']._serialized_start=2167
-  _globals['_HEARTBEAT']._serialized_end=2260
-  _globals['_DRAIN']._serialized_start=2262
-  _globals['_DRAIN']._serialized_end=2300
-  _globals['_LEAVE']._serialized_start=2302
-  _globals['_LEAVE']._serialized_end=2325
-  _globals['_TUNNELSERVICE']._serialized_start=2455
-  _globals['_TUNNELSERVICE']._serialized_end=2555
+  _globals['_HELLO']._serialized_end=1260
+  _globals['_WELCOME']._serialized_start=1263
+  _globals['_WELCOME']._serialized_end=1473
+  _globals['_POLICY']._serialized_start=1475
+  _globals['_POLICY']._serialized_end=1515
+  _globals['_BATCH']._serialized_start=1517
+  _globals['_BATCH']._serialized_end=1540
+  _globals['_OPEN']._serialized_start=1543
+  _globals['_OPEN']._serialized_end=1673
+  _globals['_CLOSE']._serialized_start=1675
+  _globals['_CLOSE']._serialized_end=1712
+  _globals['_CREDIT']._serialized_start=1714
+  _globals['_CREDIT']._serialized_end=1751
+  _globals['_STATE']._serialized_start=1753
+  _globals['_STATE']._serialized_end=1789
+  _globals['_NOTICE']._serialized_start=1791
+  _globals['_NOTICE']._serialized_end=1829
+  _globals['_BANS']._serialized_start=1831
+  _globals['_BANS']._serialized_end=1854
+  _globals['_BANCHANGES']._serialized_start=1857
+  _globals['_BANCHANGES']._serialized_end=2008
+  _globals['_BAN']._serialized_start=2010
+  _globals['_BAN']._serialized_end=2100
+  _globals['_BANNED']._serialized_start=2102
+  _globals['_BANNED']._serialized_end=2189
+  _globals['_HEARTBEAT']._serialized_start=2191
+  _globals['_HEARTBEAT']._serialized_end=2284
+  _globals['_DRAIN']._serialized_start=2286
+  _globals['_DRAIN']._serialized_end=2324
+  _globals['_LEAVE']._serialized_start=2326
+  _globals['_LEAVE']._serialized_end=2349
+  _globals['_TUNNELSERVICE']._serialized_start=2479
+  _globals['_TUNNELSERVICE']._serialized_end=2579
 # @@protoc_insertion_point(module_scope)

@@ -76,7 +76,7 @@ class AttachResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place")
+    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place", "is_new_process")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TUNNEL_ID_FIELD_NUMBER: _ClassVar[int]
     EDGE_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -86,6 +86,7 @@ class Hello(_message.Message):
     WINDOW_BYTES_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
+    IS_NEW_PROCESS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     tunnel_id: bytes
     edge_name: str
@@ -95,7 +96,8 @@ class Hello(_message.Message):
     window_bytes: int
     epoch: int
     place: bytes
-    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ...) -> None: ...
+    is_new_process: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ..., is_new_process: _Optional[bool] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol_version", "core_name", "region", "software_version", "resumed", "window_bytes", "epoch", "hold_milliseconds", "worker", "workers")

@@ -1,0 +1,70 @@
+"""Starts the successor of a running edge, and finds in a successor what it is to take over.
+
+SIGUSR2 has a running edge start its own command line anew, with whatever is installed by now, and hand everything to
+the new process (`edge.upgrade`). The two are joined by a pair of sockets; the successor finds its end by a name in the
+environment.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+import structlog
+
+from edge.edge import Edge
+from edge.handover import HandoverError
+from edge.upgrade import TakenEdge, take_over
+from tidegate.errors import StartError
+from tidegate.process import own_lifeline
+
+HANDOVER_VARIABLE = "TIDEGATE_HANDOVER"
+"""From a running edge to its successor, and no setting: where its end of the pair of sockets is."""
+
+_log = structlog.get_logger("tidegate")
+
+
+class Upgrade:
+    """Upgrades one edge: on SIGUSR2, one at a time. ``done`` is set when this process has nothing left."""
+
+    def __init__(self, edge: Edge) -> None:
+        self.done = asyncio.Event()
+        self._edge = edge
+        self._running: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start the successor, unless one is starting; called for the signal."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run(), name="edge-upgrade")
+
+    async def _run(self) -> None:
+        ours, theirs = socket.socketpair()
+        command = [sys.executable, *sys.orig_argv[1:]]
+        _log.info("upgrading", sessions=self._edge.running_sessions)
+        with theirs:
+            theirs.set_inheritable(True)
+            environment = {**os.environ, **own_lifeline(), HANDOVER_VARIABLE: str(theirs.fileno())}
+            process = os.posix_spawn(sys.executable, command, environment)  # noqa: ASYNC221 - it does not wait
+        try:
+            await self._edge.hand_over(ours)
+        except Exception as error:  # a mistake of ours, too, must not end the players
+            reason = str(error) if isinstance(error, HandoverError) else repr(error)
+            _log.error("upgrade_failed", reason=reason, action="this process goes on")
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
+            await asyncio.to_thread(os.waitpid, process, 0)
+            return
+        self.done.set()
+
+
+def taken_from_predecessor() -> TakenEdge | None:
+    """Return what a running edge hands to this process; None where it is nobody's successor. Raises StartError."""
+    place = os.environ.pop(HANDOVER_VARIABLE, None)
+    if place is None:
+        return None
+    try:
+        return take_over(socket.socket(fileno=int(place)))
+    except (HandoverError, OSError, ValueError) as error:
+        raise StartError(f"a successor is started by a running edge only: {error}") from error
