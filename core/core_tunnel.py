@@ -98,6 +98,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self.edge_name = hello.edge_name
         self.region = hello.region
         self.is_draining = False
+        self._drain_number = 0
         self._policy = policy
         self._watcher = _make_watcher(policy)
         self._recheck = policy.serverbound
@@ -135,10 +136,11 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         return self._policy.keep_alive_seconds
 
     def announce_drain(self, deadline_seconds: float) -> None:
-        """Tell the edge to bring no new sessions; those that come nevertheless are closed."""
+        """Tell the edge to bring no new sessions; those that it brings when it has heard that are closed."""
         self.is_draining = True
         drain = tunnel_pb2.Drain(deadline_milliseconds=int(deadline_seconds * 1000))
         self.queue.add(tunnel_pb2.AttachResponse(drain=drain))
+        self._drain_number = self.delivery.sent
 
     def set_policy(self, policy: EdgePolicy, message: tunnel_pb2.Policy) -> None:
         """Go on under another policy from this place of the stream, where the edge will too; ``message`` holds it."""
@@ -205,7 +207,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             self._features.opened(inspector.session)
         if session.reason:
             pass  # a feature would not have it
-        elif self.is_draining:
+        elif self.is_draining and self.delivery.acknowledged >= self._drain_number:  # the edge knew of it
             session.end(Reason.CORE_DRAINING)
         elif not self._places.take():
             session.end(Reason.SESSION_LIMIT)

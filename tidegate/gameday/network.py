@@ -18,7 +18,7 @@ from tidegate.gameday.frames import RULES
 from tidegate.gameday.origin_control import OriginControl
 from tidegate.gameday.proxy_connection import OnBytes
 from tidegate.gameday.relay_log import RelayLog
-from tidegate.gameday.relay_orders import DRAIN, WAKE, core_arguments, edge_arguments
+from tidegate.gameday.relay_orders import DRAIN, HOLD_SECONDS, WAKE, core_arguments, edge_arguments
 
 
 @dataclass(slots=True)
@@ -44,6 +44,7 @@ class Layout:
     cores: int = 1
     sessions: int = 1000
     drain_seconds: float = 2.0
+    hold_seconds: float = HOLD_SECONDS
     seed: int = 0
     on_bytes: OnBytes | None = None
 
@@ -98,6 +99,7 @@ class Network:
                     rules_file=rules,
                     sessions=layout.sessions,
                     drain_seconds=layout.drain_seconds,
+                    hold_seconds=layout.hold_seconds,
                 ),
             )
             proxy = FaultProxy(at, seed=layout.seed + number, on_bytes=layout.on_bytes)
@@ -106,7 +108,11 @@ class Network:
         for number in range(1, layout.edges + 1):
             name = f"edge-{number}"
             arguments = edge_arguments(
-                name=name, cores=roads, sessions=layout.sessions, drain_seconds=layout.drain_seconds
+                name=name,
+                cores=roads,
+                sessions=layout.sessions,
+                drain_seconds=layout.drain_seconds,
+                hold_seconds=layout.hold_seconds,
             )
             self.players_at.append(await self._start(self.edges, name, arguments))
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 from fleet.address import Address
 from tidegate.gameday.frames import DIALECT
-from tidegate.settings_models import CoreSettings
 
 ANY_PORT = "127.0.0.1:0"
 
 STATS_SECONDS = 0.5
 HOLD_SECONDS = 30.0
+SHORT_HOLD_SECONDS = 2.0
+"""For faults in which a core does not come back: its players are not to wait for it half a minute."""
+
 SPARE_SESSIONS = 2000
 """Beside the bots: logins that probe, and sessions that a relay has not forgotten yet."""
 
@@ -36,7 +38,7 @@ _LOGGING = ("--log-format", "json", "--set", f"log.stats_seconds={STATS_SECONDS}
 
 
 def core_arguments(
-    *, name: str, origin: Address, rules_file: Path, sessions: int, drain_seconds: float
+    *, name: str, origin: Address, rules_file: Path, sessions: int, drain_seconds: float, hold_seconds: float
 ) -> Sequence[str]:
     """Return the command line of a core."""
     return (
@@ -44,24 +46,20 @@ def core_arguments(
         *("--dialect", DIALECT, "--set", f"game.rules_file={rules_file}"),
         *("--set", f"core.max_sessions={sessions + SPARE_SESSIONS}"),
         *("--set", f"core.drain_seconds={drain_seconds}"),
-        *_hold(),
+        *("--set", f"core.hold_seconds={hold_seconds}"),
         *_LOGGING,
     )
 
 
-def edge_arguments(*, name: str, cores: Sequence[Address], sessions: int, drain_seconds: float) -> Sequence[str]:
+def edge_arguments(
+    *, name: str, cores: Sequence[Address], sessions: int, drain_seconds: float, hold_seconds: float
+) -> Sequence[str]:
     """Return the command line of an edge, with the cores in the order of its preference."""
     return (
         *("edge", "--listen", ANY_PORT, "--name", name),
         *(part for core in cores for part in ("--core", str(core))),
         *("--set", f"edge.max_sessions={sessions + SPARE_SESSIONS}"),
         *("--set", f"edge.drain_seconds={drain_seconds}"),
+        *("--set", f"edge.hold_seconds={hold_seconds}"),
         *_LOGGING,
     )
-
-
-def _hold() -> Sequence[str]:
-    """How long a core holds the sessions of a tunnel that broke, where it has such a setting."""
-    if "hold_seconds" not in CoreSettings.model_fields:
-        return ()
-    return ("--set", f"core.hold_seconds={HOLD_SECONDS}")

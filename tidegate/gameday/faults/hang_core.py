@@ -9,7 +9,7 @@ from tidegate.gameday.day import DayOptions, GameDay, Outcome
 from tidegate.gameday.faults.recovery import LOGIN_SECONDS, back_in_play_musts, never
 from tidegate.gameday.musts import Must, at_most, none
 from tidegate.gameday.network import Layout
-from tidegate.gameday.relay_orders import CORE_AWAY, HANG, WAKE
+from tidegate.gameday.relay_orders import CORE_AWAY, HANG, SHORT_HOLD_SECONDS, WAKE
 
 FOUND_DEAD_SECONDS = 1.5
 AFTER_WAKING_SECONDS = 3.0
@@ -37,7 +37,9 @@ class HangCore:
 
     def layout(self, options: DayOptions) -> Layout:
         """Return the network it needs."""
-        return Layout(cores=2, sessions=options.bots, seed=options.seed, on_bytes=self._meter)
+        return Layout(
+            cores=2, sessions=options.bots, seed=options.seed, on_bytes=self._meter, hold_seconds=SHORT_HOLD_SECONDS
+        )
 
     async def run(self, day: GameDay) -> None:
         """Stop the core, see who notices, wake it, and count what it says."""

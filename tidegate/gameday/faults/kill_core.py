@@ -7,7 +7,7 @@ from tidegate.gameday.day import DayOptions, GameDay, Outcome
 from tidegate.gameday.faults.recovery import LOGIN_SECONDS, back_in_play_musts, never, told_musts
 from tidegate.gameday.musts import Must, at_most
 from tidegate.gameday.network import Layout
-from tidegate.gameday.relay_orders import KILL
+from tidegate.gameday.relay_orders import KILL, SHORT_HOLD_SECONDS
 
 RECOVERY_SECONDS = 10.0
 
@@ -26,7 +26,7 @@ class KillCore:
 
     def layout(self, options: DayOptions) -> Layout:
         """Return the network it needs."""
-        return Layout(cores=2, sessions=options.bots, seed=options.seed)
+        return Layout(cores=2, sessions=options.bots, seed=options.seed, hold_seconds=SHORT_HOLD_SECONDS)
 
     async def run(self, day: GameDay) -> None:
         """Kill the core and wait until everybody plays again."""
