@@ -21,6 +21,10 @@ from wire.errors import TunnelFault
 SEAL_BYTES = 128 * 1024
 """A batch this long is closed and the next begun; with one socket read on top it stays under the contract's bound."""
 
+HELD_SEAL_BYTES = 512 * 1024
+"""The same while there is no attachment: what has piled up goes faster in few messages, each with several frames of
+every session, than it came."""
+
 HIGH_WATER_BYTES = 4 << 20
 """With more than this waiting, sessions that read more are told to pause: the tunnel itself is the narrow place."""
 
@@ -65,7 +69,7 @@ class Outbox(Generic[Message]):
         self._window = flush_window_seconds
         self._ring_bytes = ring_bytes
         # Half of the ring while there is no attachment; what is on the road may fill the other half.
-        self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=SEAL_BYTES, congested_bytes=ring_bytes // 2)
+        self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=HELD_SEAL_BYTES, congested_bytes=ring_bytes // 2)
         self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
@@ -111,6 +115,7 @@ class Outbox(Generic[Message]):
 
     def attached(self) -> None:
         """There is an attachment: what it does not take at once may pile up less high."""
+        self.buffer.seal_bytes = SEAL_BYTES
         self.buffer.congested_bytes = min(HIGH_WATER_BYTES, self._ring_bytes // 2)
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
         self._room.set()
@@ -122,6 +127,7 @@ class Outbox(Generic[Message]):
         """The attachment is over: what it may have lost is to be written again."""
         self._delivery.rewind()
         self._urgent = None
+        self.buffer.seal_bytes = HELD_SEAL_BYTES
         self.buffer.congested_bytes = self._ring_bytes // 2
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
         if self.pending_bytes:

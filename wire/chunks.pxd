@@ -19,7 +19,8 @@ cpdef Py_ssize_t read_length(bytes batch, Py_ssize_t position) except -1
 cdef class ChunkBuffer:
     cdef object _wake
     cdef object _seal
-    cdef Py_ssize_t _seal_bytes
+    cdef public Py_ssize_t seal_bytes
+    cdef Py_ssize_t _count
     cdef bytearray _chunks
     cdef public Py_ssize_t congested_bytes
     cdef public Py_ssize_t sealed_bytes

@@ -130,22 +130,28 @@ def unpack_chunks(batch: bytes) -> list[tuple[int, ChunkKind, bytes]]:
     return chunks
 
 
+SEAL_CHUNKS = MAX_CHUNKS // 2
+"""With so many chunks a batch is closed, too: a receiver takes no more than twice as many."""
+
+
 class ChunkBuffer:
     """Where the sessions of a tunnel put their bytes until a message takes them.
 
-    ``wake`` is called when the first chunk comes into an empty buffer, ``seal`` when there is as much as one
-    message should carry. ``sealed_bytes`` is what stands in messages that are not written yet.
+    ``wake`` is called when the first chunk comes into an empty buffer, ``seal`` when there is as much as one message
+    should carry: ``seal_bytes``, which may be changed, or SEAL_CHUNKS. ``sealed_bytes`` is what stands in messages that
+    are not written yet.
     """
 
-    __slots__ = ("_chunks", "_seal", "_seal_bytes", "_wake", "congested_bytes", "sealed_bytes")
+    __slots__ = ("_chunks", "_count", "_seal", "_wake", "congested_bytes", "seal_bytes", "sealed_bytes")
 
     def __init__(
         self, wake: Callable[[], None], seal: Callable[[], None], *, seal_bytes: int, congested_bytes: int
     ) -> None:
         self._wake = wake
         self._seal = seal
-        self._seal_bytes = seal_bytes
+        self.seal_bytes = seal_bytes
         self._chunks = bytearray()
+        self._count = 0
         self.congested_bytes = congested_bytes
         self.sealed_bytes = 0
 
@@ -164,11 +170,13 @@ class ChunkBuffer:
         append_chunk(self._chunks, slot, kind, payload)
         if was_empty:
             self._wake()
-        if len(self._chunks) >= self._seal_bytes:
+        self._count += 1
+        if len(self._chunks) >= self.seal_bytes or self._count >= SEAL_CHUNKS:
             self._seal()
 
     def take(self) -> bytes:
         """Return all chunks, packed, and forget them."""
         chunks = bytes(self._chunks)
         self._chunks.clear()
+        self._count = 0
         return chunks

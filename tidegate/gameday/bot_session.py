@@ -66,6 +66,7 @@ class BotSession(asyncio.Protocol):
         self._heard = Stream(1)
         self.answered = 0
         self.answered_sent_ns = 0  # when it had sent the frame that was answered last
+        self._answered_ns = 0  # when the last answer came
         self._foreign = 0
         self._partial = b""
         self._notice = ""
@@ -189,9 +190,14 @@ class BotSession(asyncio.Protocol):
         watch, longest = self.watch, self._longest
         round_trip = now - sent
         watch.round_trips.record(round_trip / NANOSECONDS)
-        if round_trip > longest.round_trip_ns:
-            longest.round_trip_ns = round_trip
-        late = round_trip if sent > watch.healed_ns else now - watch.healed_ns
+        healed, before = watch.healed_ns, self._answered_ns or sent
+        self._answered_ns = now
+        if now - before > longest.silent_ns:
+            longest.silent_ns = now - before
+        silent_after = now - (before if before > healed else healed)
+        if silent_after > longest.silent_after_ns:
+            longest.silent_after_ns = silent_after
+        late = round_trip if sent > healed else now - healed
         if late > longest.late_ns:
             longest.late_ns = late
         if not self.is_playing:

@@ -2,13 +2,14 @@
 
 For each frame that is answered:
 
-- its *round trip* is from when the bot sent it to when the answer came;
+- its *silence* is from the answer before it to its own: how long the bot heard nothing;
+- its *silence after* is the part of that since the road was healed;
 - it is *late* by the time from when it was sent, or from when the road was healed if that was afterwards, to when the
-  answer came: what the fault cost beyond its own length.
+  answer came: how long what had piled up took to be carried.
 
-A bot's *pause* over a fault is its largest round trip among the answers from the fault's beginning to the beginning
-of the next, its *delay after* the largest lateness. A frame that is answered only over a later fault counts there. Bots
-whose session ended have no pause, and are counted.
+A bot's *pause* over a fault is its longest silence among the answers from the fault's beginning to the beginning of
+the next, its *delay after* the longest silence after, its *backlog* the largest lateness. What is answered only over a
+later fault counts there. Bots whose session ended have no pause, and are counted.
 """
 
 import math
@@ -22,12 +23,13 @@ NANOSECONDS = 1e9
 class Longest:
     """One bot's largest values since the window began, in nanoseconds."""
 
-    round_trip_ns: int = 0
+    silent_ns: int = 0
+    silent_after_ns: int = 0
     late_ns: int = 0
 
     def begin(self) -> None:
         """Begin a new window."""
-        self.round_trip_ns = self.late_ns = 0
+        self.silent_ns = self.silent_after_ns = self.late_ns = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class FaultPauses:
     fault_seconds: float
     pauses: Sequence[float]
     delays_after: Sequence[float]
+    backlogs: Sequence[float] = ()
     without: int = 0
 
     @property
@@ -56,12 +59,13 @@ class PauseLog:
         """Write down a fault that is over, with each bot's values, None for one whose session ended."""
         values = list(bots)
         living = [each for each in values if each is not None]
-        answered = [each for each in living if each.round_trip_ns]
+        answered = [each for each in living if each.silent_ns]
         pauses = FaultPauses(
             what=what,
             fault_seconds=fault_seconds,
-            pauses=[each.round_trip_ns / NANOSECONDS for each in answered],
-            delays_after=[each.late_ns / NANOSECONDS for each in answered],
+            pauses=[each.silent_ns / NANOSECONDS for each in answered],
+            delays_after=[each.silent_after_ns / NANOSECONDS for each in answered],
+            backlogs=[each.late_ns / NANOSECONDS for each in answered],
             without=len(values) - len(living),
         )
         self.faults.append(pauses)
@@ -81,6 +85,11 @@ class PauseLog:
     def worst_p99_after_seconds(self) -> float:
         """The largest 99th percentile of delays after a fault, over the faults."""
         return max((fault.p99_after_seconds for fault in self.faults), default=0.0)
+
+    @property
+    def worst_p99_backlog_seconds(self) -> float:
+        """The largest 99th percentile of backlogs, over the faults."""
+        return max((percentile(fault.backlogs, 99) for fault in self.faults), default=0.0)
 
     @property
     def worst_after(self) -> FaultPauses | None:

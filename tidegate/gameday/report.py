@@ -69,6 +69,7 @@ def _pauses_as_data(pauses: PauseLog) -> dict[str, object]:
         "p50_seconds": pauses.p50_seconds,
         "p99_seconds": pauses.p99_seconds,
         "worst_p99_after_seconds": pauses.worst_p99_after_seconds,
+        "worst_p99_backlog_seconds": pauses.worst_p99_backlog_seconds,
         "without": pauses.without,
         "faults": [
             {
@@ -77,6 +78,7 @@ def _pauses_as_data(pauses: PauseLog) -> dict[str, object]:
                 "p50_seconds": round(percentile(fault.pauses, 50), 4),
                 "p99_seconds": round(percentile(fault.pauses, 99), 4),
                 "p99_after_seconds": round(fault.p99_after_seconds, 4),
+                "p99_backlog_seconds": round(percentile(fault.backlogs, 99), 4),
                 "without": fault.without,
             }
             for fault in pauses.faults
@@ -101,7 +103,8 @@ def _lines(report: Report) -> Iterable[str]:
     if pauses.faults:
         yield (
             f"  pauses         p50 {_time(pauses.p50_seconds)}, p99 {_time(pauses.p99_seconds)}; "
-            f"beyond the fault p99 at most {_time(pauses.worst_p99_after_seconds)}"
+            f"beyond the fault p99 at most {_time(pauses.worst_p99_after_seconds)}, "
+            f"until what had piled up was through {_time(pauses.worst_p99_backlog_seconds)}"
         )
     yield from _reasons("sessions ended", outcome.ended)
     yield from _reasons("failed logins", outcome.failed_logins)
