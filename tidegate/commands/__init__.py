@@ -58,8 +58,8 @@ def tidegate(
 
 
 app.command("up")(relay.up)
-app.command("edge")(relay.edge)
-app.command("core")(relay.core)
+app.add_typer(relay.edge_app, name="edge")
+app.add_typer(relay.core_app, name="core")
 app.command("worker", hidden=True)(relay.worker)
 app.command("demo")(demo.demo)
 app.command("check-config")(check_config.check_config)

@@ -1,4 +1,7 @@
-"""The commands that relay: ``up``, ``edge`` and ``core``. They build the settings and hand them to `tidegate.serve`."""
+"""The commands that relay: ``up``, ``edge`` and ``core``. They build the settings and hand them to `tidegate.serve`.
+
+``core drain``, ``edge drain`` and ``edge upgrade`` tell such a process, found by where it listens, what to do.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +27,10 @@ from tidegate.commands.options import (
 
 if TYPE_CHECKING:
     from tidegate.settings import Settings
+
+
+edge_app = typer.Typer(invoke_without_command=True)
+core_app = typer.Typer(invoke_without_command=True)
 
 
 def up(
@@ -63,7 +70,9 @@ def up(
     _serve(settings, serve_up)
 
 
+@edge_app.callback()
 def edge(
+    context: typer.Context,
     config: Config = None,
     listen: Listen = None,
     core: Cores = None,
@@ -83,7 +92,10 @@ def edge(
       tidegate edge --listen 0.0.0.0:1973 --core 127.0.0.1:7400
       tidegate edge --core 10.0.0.5:7400 --core 10.0.0.6:7400
       tidegate edge -c tidegate.toml --name fra-1 --region eu-central
+      tidegate edge upgrade --listen 0.0.0.0:1973
     """
+    if context.invoked_subcommand is not None:
+        return
     settings = load(
         config,
         assignments,
@@ -102,7 +114,9 @@ def edge(
     _serve(settings, serve_edge)
 
 
+@core_app.callback()
 def core(
+    context: typer.Context,
     config: Config = None,
     listen: Listen = None,
     origin: Origin = None,
@@ -123,7 +137,10 @@ def core(
     Examples:
       tidegate core --listen 127.0.0.1:7400 --game pko --origin 10.0.0.5:1973
       tidegate core -c tidegate.toml --set core.max_sessions=2000
+      tidegate core drain --listen 127.0.0.1:7400
     """
+    if context.invoked_subcommand is not None:
+        return
     settings = load(
         config,
         assignments,
@@ -142,6 +159,60 @@ def core(
     from tidegate.serve import serve_core
 
     _serve(settings, serve_core)
+
+
+@core_app.command("drain")
+def drain_core(config: Config = None, listen: Listen = None, assignments: Assignments = None) -> None:
+    """Drain the core that runs on this machine.
+
+    Edges are told, and bring new players to other cores. Those who play go on
+    until core.drain_seconds, of which the rest is sent away one by one.
+
+    \b
+    Examples:
+      tidegate core drain
+      tidegate core drain --listen 127.0.0.1:7400
+      tidegate core drain -c tidegate.toml
+    """
+    settings = load(config, assignments, {"core.listen": ("--listen", listen)})
+    from tidegate.running import drain
+
+    raise typer.Exit(drain("core", settings.core.listen, settings.core.drain_seconds, typer.echo))
+
+
+@edge_app.command("drain")
+def drain_edge(config: Config = None, listen: Listen = None, assignments: Assignments = None) -> None:
+    """Drain the edge that runs on this machine.
+
+    It lets no new players in. Those who play go on until edge.drain_seconds,
+    of which the rest is sent away one by one.
+
+    \b
+    Examples:
+      tidegate edge drain --listen 0.0.0.0:1973
+    """
+    settings = load(config, assignments, {"edge.listen": ("--listen", listen)})
+    from tidegate.running import drain
+
+    raise typer.Exit(drain("edge", settings.edge.listen, settings.edge.drain_seconds, typer.echo))
+
+
+@edge_app.command("upgrade")
+def upgrade_edge(config: Config = None, listen: Listen = None, assignments: Assignments = None) -> None:
+    """Replace the edge that runs here by what is installed now.
+
+    Its own command line is started anew and takes over the port and all
+    players; nobody is disconnected. If that fails, the old one goes on.
+
+    \b
+    Examples:
+      tidegate edge upgrade --listen 0.0.0.0:1973
+      tidegate edge upgrade -c tidegate.toml
+    """
+    settings = load(config, assignments, {"edge.listen": ("--listen", listen)})
+    from tidegate.running import upgrade
+
+    raise typer.Exit(upgrade(settings.edge.listen, typer.echo))
 
 
 def worker(relay: str, number: int, settings_file: Path) -> None:
