@@ -228,12 +228,16 @@ def _reload_of(core: Core) -> Callable[[], None] | None:
 
 def _log_edge_stats(edge: Edge) -> None:
     _log.info("edge_stats", sessions=edge.running_sessions, **edge.counters.as_fields())
+    for tunnel in edge.tunnels:
+        _log.info("tunnel_stats", core=tunnel.core_name, sessions=tunnel.running_sessions, **tunnel.figures())
 
 
 def _log_core_stats(core: Core) -> None:
     sessions = {tunnel.edge_name: tunnel.running_sessions for tunnel in core.service.tunnels.values()}
     for name, counters in core.service.counters.items():
         _log.info("core_stats", edge=name, sessions=sessions.get(name, 0), **counters.as_fields())
+    for tunnel in core.service.tunnels.values():
+        _log.info("tunnel_stats", edge=tunnel.edge_name, sessions=tunnel.running_sessions, **tunnel.figures())
     _log.info("loop_stats", **core.loop_delay.take())
     if core.features is not None:
         core.features.log_stats()

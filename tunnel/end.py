@@ -98,6 +98,17 @@ class TunnelEnd(Generic[Message]):
         liveness = self._liveness if self.attachment is None else self.attachment.liveness
         return 0.0 if liveness is None else liveness.jitter_ns / 1e9
 
+    def figures(self) -> dict[str, object]:
+        """Return how the tunnel fares, for a log line; times in milliseconds."""
+        return {
+            "attached": self.is_attached,
+            "attachments": self.attachments,
+            "resent": self.delivery.resent,
+            "unacknowledged_bytes": self.delivery.held_bytes,
+            "round_trip_ms": round(self.round_trip_seconds * 1000, 2),
+            "jitter_ms": round(self.jitter_seconds * 1000, 2),
+        }
+
     def held_seconds(self, now_seconds: float) -> float:
         """How long there has been no attachment; 0 while there is one."""
         return 0.0 if self.is_attached else now_seconds - self.held_since_seconds
