@@ -240,7 +240,7 @@ class TunnelClient:
         """How long an attempt may take: not long while players are held, because the road may be back by now."""
         if self.tunnel is None:
             return HELLO_TIMEOUT_SECONDS
-        return RESUME_PATIENCE_SECONDS + RESUME_ROUND_TRIPS * self.tunnel.round_trip_seconds
+        return RESUME_PATIENCE_SECONDS + RESUME_ROUND_TRIPS * self.tunnel.least_round_trip_seconds
 
     def _hello(self, tunnel_id: bytes) -> tunnel_pb2.Hello:
         settings = self._settings

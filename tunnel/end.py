@@ -93,6 +93,12 @@ class TunnelEnd(Generic[Message]):
         return 0.0 if liveness is None else liveness.round_trip_ns / 1e9
 
     @property
+    def least_round_trip_seconds(self) -> float:
+        """The shortest of all round trips on the present attachment, or the last one; 0 if unknown."""
+        liveness = self._liveness if self.attachment is None else self.attachment.liveness
+        return 0.0 if liveness is None else liveness.least_round_trip_ns / 1e9
+
+    @property
     def jitter_seconds(self) -> float:
         """How much the time from the other end varies, smoothed."""
         liveness = self._liveness if self.attachment is None else self.attachment.liveness

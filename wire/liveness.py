@@ -24,10 +24,20 @@ SMOOTHING = 16
 class Liveness:
     """One attachment, seen from one end."""
 
-    __slots__ = ("_echo_ns", "_heard_ns", "_last_tick_ns", "_silent_ticks", "_transit_ns", "jitter_ns", "round_trip_ns")
+    __slots__ = (
+        "_echo_ns",
+        "_heard_ns",
+        "_last_tick_ns",
+        "_silent_ticks",
+        "_transit_ns",
+        "jitter_ns",
+        "least_round_trip_ns",
+        "round_trip_ns",
+    )
 
     def __init__(self, now_ns: int) -> None:
         self.round_trip_ns = 0  # smoothed; 0 until it is known
+        self.least_round_trip_ns = 0  # the way itself, without anybody's queue; 0 until it is known
         self.jitter_ns = 0  # how much the one-way time towards us varies, smoothed
         self._silent_ticks = 0
         self._last_tick_ns = now_ns
@@ -73,6 +83,7 @@ class Liveness:
 
     def _measure(self, round_trip_ns: int) -> None:
         if self.round_trip_ns == 0:
-            self.round_trip_ns = round_trip_ns
+            self.round_trip_ns = self.least_round_trip_ns = round_trip_ns
         else:
+            self.least_round_trip_ns = min(self.least_round_trip_ns, round_trip_ns)
             self.round_trip_ns += (round_trip_ns - self.round_trip_ns) // SMOOTHING
