@@ -121,6 +121,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             try:
                 tunnel.tick(now_seconds)
             except TunnelFault as fault:
+                tunnel.counters.tunnel_faults += 1
                 _log.error("tunnel_fault", edge=tunnel.edge_name, reason=str(fault))
                 self._end(tunnel, Reason.TUNNEL_FULL)
                 continue
@@ -209,6 +210,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         try:
             await Attachment(tunnel, f"core-tunnel-{tunnel.edge_name}").carry(read, context.write, first)
         except TunnelFault:
+            tunnel.counters.tunnel_faults += 1
             self._end(tunnel, Reason.TUNNEL_LOST)
             raise
         finally:

@@ -340,6 +340,7 @@ class TunnelClient:
             if code is not grpc.StatusCode.OK:
                 raise AttachmentLostError(f"{code.name}: {await call.details()}")
         except TunnelFault as fault:
+            self._counters.tunnel_faults += 1
             _log.error("tunnel_fault", core=self.core, reason=str(fault))
             self._lose(str(fault), Reason.TUNNEL_LOST)
             await _say_leave(call, tunnel, Reason.TUNNEL_LOST)

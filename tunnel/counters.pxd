@@ -8,6 +8,7 @@ cdef class Counters:
     cdef public long long batches_sent
     cdef public long long batches_received
     cdef public long long sessions_opened
+    cdef public long long tunnel_faults
     cdef public object frames_refused
     cdef public object frames_audited
     cdef public object sessions_closed

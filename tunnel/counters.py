@@ -19,6 +19,7 @@ _NAMES = (
     "sessions_closed",
     "sessions_opened",
     "sessions_refused",
+    "tunnel_faults",
 )
 
 
@@ -27,7 +28,8 @@ class Counters:
 
     ``frames_*`` are counted where frames are seen: serverbound at the edge and the core, clientbound at the
     core only, since an edge trusts what its core has framed. ``frames_refused`` are counted at the edge by reason,
-    ``frames_audited`` too: those would have been refused if their rules were enforced.
+    ``frames_audited`` too: those would have been refused if their rules were enforced. ``tunnel_faults`` are times that
+    the other end, which is one of ours, broke the tunnel's contract.
     """
 
     __slots__ = _NAMES
@@ -45,6 +47,7 @@ class Counters:
         self.sessions_opened = 0
         self.sessions_closed: Counter[str] = Counter()
         self.sessions_refused: Counter[str] = Counter()
+        self.tunnel_faults = 0
 
     def count_closed(self, reason: str) -> None:
         """Count an ended session; codes that are not ours are counted together, so that a peer cannot make them up."""
