@@ -29,7 +29,7 @@ from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.rule_overrides_reload import RulesReload
 from tidegate.settings import Settings
 from tidegate.supervisor import supervise
-from tidegate.upgrade import Upgrade, taken_from_predecessor
+from tidegate.upgrade import Upgrade, refuse_upgrade, taken_from_predecessor
 
 _log = structlog.get_logger("tidegate")
 
@@ -174,8 +174,9 @@ async def _serve(
     running = [asyncio.ensure_future(run()) for run in service.runs]
     told = asyncio.ensure_future(stopping.wait())
     ends = [*running, told]
+    on_upgrade = refuse_upgrade if service.upgrade is None else service.upgrade.start
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_upgrade)
     if service.upgrade is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, service.upgrade.start)
         ends.append(asyncio.ensure_future(service.upgrade.done.wait()))
     side = [
         asyncio.ensure_future(_say_when_ready(service, say_ready)),

@@ -29,6 +29,7 @@ from tidegate.errors import cannot_listen
 from tidegate.logs import announce
 from tidegate.process import claim_standard_descriptors, run_until_signal, with_lifeline
 from tidegate.settings import Settings
+from tidegate.upgrade import refuse_upgrade
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
@@ -126,6 +127,7 @@ class _Supervisor:
 
     async def run(self, stopping: asyncio.Event) -> int:
         """Keep the workers running until the signal, then wait for them to drain."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, refuse_upgrade)
         if self._passes_hangup:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._pass_hangup)
         keeping = [asyncio.create_task(self._keep(worker), name=f"worker-{worker.number}") for worker in self._workers]

@@ -26,6 +26,11 @@ HANDOVER_VARIABLE = "TIDEGATE_HANDOVER"
 _log = structlog.get_logger("tidegate")
 
 
+def refuse_upgrade() -> None:
+    """Say that this process cannot be upgraded; left to itself, the signal would end it."""
+    _log.error("upgrade_refused", why="only an edge without workers can be: drain this one, and start the other")
+
+
 class Upgrade:
     """Upgrades one edge: on SIGUSR2, one at a time. ``done`` is set when this process has nothing left."""
 
