@@ -199,6 +199,7 @@ class Edge:
             await wait_for_successor(wire)
             if self._is_draining:
                 raise HandoverError("the edge is draining")
+            began = time.monotonic()
             self._listener.pause()
             await self._door.settled()
             links = self._door.links()
@@ -206,7 +207,7 @@ class Edge:
                 link.stand_still()
             try:
                 await asyncio.gather(*(client.suspend() for client in self._clients))
-                await hand_over(wire, self._listener.fileno(), self._clients, links)
+                await hand_over(wire, self._listener.fileno(), self._clients, links, began)
             except BaseException:  # whatever it was: players must not stand still for it
                 self._listener.go_on()
                 for link in links:

@@ -53,10 +53,11 @@ Message = handover_pb2.Message
 
 @dataclass(frozen=True, slots=True)
 class _Handed:
-    """A player who is handed over: whose slot in which tunnel."""
+    """A player who is handed over: whose slot in which tunnel, and whether we have yet to send what we had for him."""
 
     link: PlayerLink
     place: handover_pb2.Place
+    is_flushing: bool
 
 
 async def wait_for_successor(wire: Wire) -> None:
@@ -67,8 +68,10 @@ async def wait_for_successor(wire: Wire) -> None:
     wire.set_timeout(TAKEN_SECONDS)
 
 
-async def hand_over(wire: Wire, listener: int, clients: Sequence[TunnelClient], links: Sequence[PlayerLink]) -> None:
-    """Give an edge that stands still to the successor; raises HandoverError, and everything is as it was."""
+async def hand_over(
+    wire: Wire, listener: int, clients: Sequence[TunnelClient], links: Sequence[PlayerLink], since_seconds: float
+) -> None:
+    """Give an edge that stands still, since when, to the successor; raises HandoverError, and everything is as it was."""
     for _ in range(int(FLUSH_SECONDS / FLUSH_STEP_SECONDS)):
         if not any(link.unsent_bytes for link in links):
             break
@@ -80,11 +83,12 @@ async def hand_over(wire: Wire, listener: int, clients: Sequence[TunnelClient], 
     await asyncio.to_thread(_send_all, wire, listener, tunnels, saved, by_session, handed)
     for client in clients:
         client.give_away()
-    under_way = [each for each in handed if each.link.unsent_bytes]
+    under_way = [each for each in handed if each.is_flushing]
     for each in handed:
-        if not each.link.unsent_bytes:
+        if not each.is_flushing:
             each.link.give_away()
-    _log.info("handed_over", sessions=len(handed), still_sending=len(under_way))
+    stood_still = round(time.monotonic() - since_seconds, 3)
+    _log.info("handed_over", sessions=len(handed), still_sending=len(under_way), stood_still_seconds=stood_still)
     await _flush(wire, under_way)
 
 
@@ -112,11 +116,13 @@ def _send_all(
                 player.client_host, player.client_port = link.client.host, link.client.port
                 player.since_seconds, player.heard_at_seconds = link.times
                 descriptors.append(descriptor)
-                handed.append(_Handed(link, handover_pb2.Place(tunnel=number, slot=session.slot)))
+                place = handover_pb2.Place(tunnel=number, slot=session.slot)
+                handed.append(_Handed(link, place, player.is_flushing))
             part.append(player)
         wire.send(Message(players=handover_pb2.Players(players=part)), descriptors)
     wire.send(Message(end=handover_pb2.End()))
     wire.receive("taken")
+    wire.send(Message(proceed=handover_pb2.Proceed()))
 
 
 async def _flush(wire: Wire, under_way: list[_Handed]) -> None:
@@ -160,8 +166,9 @@ class TakenEdge:
         return [(player, restore_session(tunnels[player.saved.tunnel], player.saved)) for player in self.players]
 
     def tell_taken(self) -> None:
-        """Tell the running edge that it may forget everything; blocks. Raises HandoverError."""
+        """Tell the running edge that it may forget everything, and wait until it has; blocks. Raises HandoverError."""
         self.wire.send(Message(taken=handover_pb2.Taken()))
+        self.wire.receive("proceed")
         self.wire.set_timeout(2 * FLUSH_LIMIT_SECONDS)
 
     def close(self) -> None:

@@ -191,7 +191,7 @@ async def _serve(
             await service.drain()
         if settings.log.stats_seconds:
             service.log_stats()
-    except* OSError as group:
+    except* (OSError, HandoverError) as group:
         raise StartError(_first_leaf(group)) from None
     finally:
         tasks = (*side, *ends)
@@ -244,7 +244,7 @@ def _log_core_stats(core: Core) -> None:
         core.features.log_stats()
 
 
-def _first_leaf(group: BaseExceptionGroup[OSError]) -> str:
+def _first_leaf(group: BaseExceptionGroup[Exception]) -> str:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -106,8 +106,11 @@ class Attachment(Generic[Message]):
         return write_unless_over
 
     def _is_over(self) -> bool:
-        """Whether nothing may be handled or sent any more; asked for each message, because a sleep ends anywhere."""
-        if self._lost.done():
+        """Whether nothing may be handled or sent any more; asked for each message, because a sleep ends anywhere.
+
+        Also for one that was read before the end and whose turn comes after it: the other end sends it again.
+        """
+        if self._lost.done() or self.over.is_set():
             return True
         if self.has_slept():
             self.give_up("this process did not run for too long: the other end has given up on it")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tidegate/handover/v1/handover.proto\x12\x14tidegate.handover.v1\"\xac\x02\n\x07Message\x12,\n\x05ready\x18\x01 \x01(\x0b\x32\x1b.tidegate.handover.v1.ReadyH\x00\x12,\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32\x1b.tidegate.handover.v1.BeginH\x00\x12\x30\n\x07players\x18\x03 \x01(\x0b\x32\x1d.tidegate.handover.v1.PlayersH\x00\x12(\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x19.tidegate.handover.v1.EndH\x00\x12,\n\x05taken\x18\x05 \x01(\x0b\x32\x1b.tidegate.handover.v1.TakenH\x00\x12\x30\n\x07\x66lushed\x18\x06 \x01(\x0b\x32\x1d.tidegate.handover.v1.FlushedH\x00\x42\t\n\x07message\"\x18\n\x05Ready\x12\x0f\n\x07version\x18\x01 \x01(\r\"G\n\x05\x42\x65gin\x12-\n\x07tunnels\x18\x01 \x03(\x0b\x32\x1c.tidegate.handover.v1.Tunnel\x12\x0f\n\x07players\x18\x02 \x01(\r\"\xcc\x01\n\x06Tunnel\x12\x0c\n\x04\x63ore\x18\x01 \x01(\t\x12\x11\n\ttunnel_id\x18\x02 \x01(\x0c\x12\x0f\n\x07welcome\x18\x03 \x01(\x0c\x12\x0e\n\x06policy\x18\x04 \x01(\x0c\x12\x14\n\x0cwindow_bytes\x18\x05 \x01(\r\x12\x11\n\tlast_slot\x18\x06 \x01(\r\x12\x13\n\x0bis_draining\x18\x07 \x01(\x08\x12\x0c\n\x04sent\x18\x08 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\t \x01(\x04\x12\x10\n\x08received\x18\n \x01(\x04\x12\x0c\n\x04ring\x18\x0b \x03(\x0c\"8\n\x07Players\x12-\n\x07players\x18\x01 \x03(\x0b\x32\x1c.tidegate.handover.v1.Player\"\xcc\x01\n\x06Player\x12\x0e\n\x06tunnel\x18\x01 \x01(\r\x12\x12\n\nhas_socket\x18\x02 \x01(\x08\x12\x13\n\x0bis_flushing\x18\x03 \x01(\x08\x12\x13\n\x0b\x63lient_host\x18\x04 \x01(\t\x12\x13\n\x0b\x63lient_port\x18\x05 \x01(\r\x12\x15\n\rsince_seconds\x18\x06 \x01(\x01\x12\x18\n\x10heard_at_seconds\x18\x07 \x01(\x01\x12.\n\x07session\x18\x08 \x01(\x0b\x32\x1d.tidegate.handover.v1.Session\"\xa1\x03\n\x07Session\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x12\n\nsession_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x63\x61rry\x18\x04 \x01(\x0c\x12\x0e\n\x06passed\x18\x05 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x06 \x01(\x03\x12\x11\n\tavailable\x18\x07 \x01(\r\x12\x13\n\x0boutstanding\x18\x08 \x01(\r\x12\r\n\x05taken\x18\t \x01(\r\x12\x0f\n\x07pending\x18\n \x01(\x0c\x12\x10\n\x08is_split\x18\x0b \x01(\x08\x12\x0e\n\x06unsent\x18\x0c \x01(\x0c\x12\x11\n\tdelivered\x18\r \x01(\x03\x12\x0f\n\x07untaken\x18\x0e \x01(\r\x12\x12\n\nlink_ended\x18\x0f \x01(\x08\x12\x10\n\x08\x65nd_sent\x18\x10 \x01(\x08\x12\x14\n\x0c\x65nd_received\x18\x11 \x01(\x08\x12\x13\n\x0b\x65nded_first\x18\x12 \x01(\t\x12\x12\n\nclose_sent\x18\x13 \x01(\x08\x12\x16\n\x0e\x63lose_received\x18\x14 \x01(\x08\x12*\n\x05guard\x18\x15 \x01(\x0b\x32\x1b.tidegate.handover.v1.Guard\"\x83\x02\n\x05Guard\x12\x0f\n\x07numbers\x18\x01 \x03(\x03\x12\x39\n\x07\x62uckets\x18\x02 \x03(\x0b\x32(.tidegate.handover.v1.Guard.BucketsEntry\x12\x10\n\x08memories\x18\x03 \x03(\x0c\x12;\n\x08identity\x18\x04 \x03(\x0b\x32).tidegate.handover.v1.Guard.IdentityEntry\x1a.\n\x0c\x42ucketsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rIdentityEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x05\n\x03\x45nd\"\x07\n\x05Taken\"6\n\x07\x46lushed\x12+\n\x06places\x18\x01 \x03(\x0b\x32\x1b.tidegate.handover.v1.Place\":\n\x05Place\x12\x0e\n\x06tunnel\x18\x01 \x01(\r\x12\x0c\n\x04slot\x18\x02 \x01(\r\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#tidegate/handover/v1/handover.proto\x12\x14tidegate.handover.v1\"\xde\x02\n\x07Message\x12,\n\x05ready\x18\x01 \x01(\x0b\x32\x1b.tidegate.handover.v1.ReadyH\x00\x12,\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32\x1b.tidegate.handover.v1.BeginH\x00\x12\x30\n\x07players\x18\x03 \x01(\x0b\x32\x1d.tidegate.handover.v1.PlayersH\x00\x12(\n\x03\x65nd\x18\x04 \x01(\x0b\x32\x19.tidegate.handover.v1.EndH\x00\x12,\n\x05taken\x18\x05 \x01(\x0b\x32\x1b.tidegate.handover.v1.TakenH\x00\x12\x30\n\x07proceed\x18\x07 \x01(\x0b\x32\x1d.tidegate.handover.v1.ProceedH\x00\x12\x30\n\x07\x66lushed\x18\x06 \x01(\x0b\x32\x1d.tidegate.handover.v1.FlushedH\x00\x42\t\n\x07message\"\x18\n\x05Ready\x12\x0f\n\x07version\x18\x01 \x01(\r\"G\n\x05\x42\x65gin\x12-\n\x07tunnels\x18\x01 \x03(\x0b\x32\x1c.tidegate.handover.v1.Tunnel\x12\x0f\n\x07players\x18\x02 \x01(\r\"\xcc\x01\n\x06Tunnel\x12\x0c\n\x04\x63ore\x18\x01 \x01(\t\x12\x11\n\ttunnel_id\x18\x02 \x01(\x0c\x12\x0f\n\x07welcome\x18\x03 \x01(\x0c\x12\x0e\n\x06policy\x18\x04 \x01(\x0c\x12\x14\n\x0cwindow_bytes\x18\x05 \x01(\r\x12\x11\n\tlast_slot\x18\x06 \x01(\r\x12\x13\n\x0bis_draining\x18\x07 \x01(\x08\x12\x0c\n\x04sent\x18\x08 \x01(\x04\x12\x14\n\x0c\x61\x63knowledged\x18\t \x01(\x04\x12\x10\n\x08received\x18\n \x01(\x04\x12\x0c\n\x04ring\x18\x0b \x03(\x0c\"8\n\x07Players\x12-\n\x07players\x18\x01 \x03(\x0b\x32\x1c.tidegate.handover.v1.Player\"\xcc\x01\n\x06Player\x12\x0e\n\x06tunnel\x18\x01 \x01(\r\x12\x12\n\nhas_socket\x18\x02 \x01(\x08\x12\x13\n\x0bis_flushing\x18\x03 \x01(\x08\x12\x13\n\x0b\x63lient_host\x18\x04 \x01(\t\x12\x13\n\x0b\x63lient_port\x18\x05 \x01(\r\x12\x15\n\rsince_seconds\x18\x06 \x01(\x01\x12\x18\n\x10heard_at_seconds\x18\x07 \x01(\x01\x12.\n\x07session\x18\x08 \x01(\x0b\x32\x1d.tidegate.handover.v1.Session\"\xa1\x03\n\x07Session\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x12\n\nsession_id\x18\x02 \x01(\x0c\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x63\x61rry\x18\x04 \x01(\x0c\x12\x0e\n\x06passed\x18\x05 \x01(\x03\x12\x0e\n\x06\x66rames\x18\x06 \x01(\x03\x12\x11\n\tavailable\x18\x07 \x01(\r\x12\x13\n\x0boutstanding\x18\x08 \x01(\r\x12\r\n\x05taken\x18\t \x01(\r\x12\x0f\n\x07pending\x18\n \x01(\x0c\x12\x10\n\x08is_split\x18\x0b \x01(\x08\x12\x0e\n\x06unsent\x18\x0c \x01(\x0c\x12\x11\n\tdelivered\x18\r \x01(\x03\x12\x0f\n\x07untaken\x18\x0e \x01(\r\x12\x12\n\nlink_ended\x18\x0f \x01(\x08\x12\x10\n\x08\x65nd_sent\x18\x10 \x01(\x08\x12\x14\n\x0c\x65nd_received\x18\x11 \x01(\x08\x12\x13\n\x0b\x65nded_first\x18\x12 \x01(\t\x12\x12\n\nclose_sent\x18\x13 \x01(\x08\x12\x16\n\x0e\x63lose_received\x18\x14 \x01(\x08\x12*\n\x05guard\x18\x15 \x01(\x0b\x32\x1b.tidegate.handover.v1.Guard\"\x83\x02\n\x05Guard\x12\x0f\n\x07numbers\x18\x01 \x03(\x03\x12\x39\n\x07\x62uckets\x18\x02 \x03(\x0b\x32(.tidegate.handover.v1.Guard.BucketsEntry\x12\x10\n\x08memories\x18\x03 \x03(\x0c\x12;\n\x08identity\x18\x04 \x03(\x0b\x32).tidegate.handover.v1.Guard.IdentityEntry\x1a.\n\x0c\x42ucketsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a/\n\rIdentityEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x05\n\x03\x45nd\"\x07\n\x05Taken\"\t\n\x07Proceed\"6\n\x07\x46lushed\x12+\n\x06places\x18\x01 \x03(\x0b\x32\x1b.tidegate.handover.v1.Place\":\n\x05Place\x12\x0e\n\x06tunnel\x18\x01 \x01(\r\x12\x0c\n\x04slot\x18\x02 \x01(\r\x12\x13\n\x0bis_complete\x18\x03 \x01(\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,31 +37,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GUARD_IDENTITYENTRY']._loaded_options = None
   _globals['_GUARD_IDENTITYENTRY']._serialized_options = b'8\001'
   _globals['_MESSAGE']._serialized_start=62
-  _globals['_MESSAGE']._serialized_end=362
-  _globals['_READY']._serialized_start=364
-  _globals['_READY']._serialized_end=388
-  _globals['_BEGIN']._serialized_start=390
-  _globals['_BEGIN']._serialized_end=461
-  _globals['_TUNNEL']._serialized_start=464
-  _globals['_TUNNEL']._serialized_end=668
-  _globals['_PLAYERS']._serialized_start=670
-  _globals['_PLAYERS']._serialized_end=726
-  _globals['_PLAYER']._serialized_start=729
-  _globals['_PLAYER']._serialized_end=933
-  _globals['_SESSION']._serialized_start=936
-  _globals['_SESSION']._serialized_end=1353
-  _globals['_GUARD']._serialized_start=1356
-  _globals['_GUARD']._serialized_end=1615
-  _globals['_GUARD_BUCKETSENTRY']._serialized_start=1520
-  _globals['_GUARD_BUCKETSENTRY']._serialized_end=1566
-  _globals['_GUARD_IDENTITYENTRY']._serialized_start=1568
-  _globals['_GUARD_IDENTITYENTRY']._serialized_end=1615
-  _globals['_END']._serialized_start=1617
-  _globals['_END']._serialized_end=1622
-  _globals['_TAKEN']._serialized_start=1624
-  _globals['_TAKEN']._serialized_end=1631
-  _globals['_FLUSHED']._serialized_start=1633
-  _globals['_FLUSHED']._serialized_end=1687
-  _globals['_PLACE']._serialized_start=1689
-  _globals['_PLACE']._serialized_end=1747
+  _globals['_MESSAGE']._serialized_end=412
+  _globals['_READY']._serialized_start=414
+  _globals['_READY']._serialized_end=438
+  _globals['_BEGIN']._serialized_start=440
+  _globals['_BEGIN']._serialized_end=511
+  _globals['_TUNNEL']._serialized_start=514
+  _globals['_TUNNEL']._serialized_end=718
+  _globals['_PLAYERS']._serialized_start=720
+  _globals['_PLAYERS']._serialized_end=776
+  _globals['_PLAYER']._serialized_start=779
+  _globals['_PLAYER']._serialized_end=983
+  _globals['_SESSION']._serialized_start=986
+  _globals['_SESSION']._serialized_end=1403
+  _globals['_GUARD']._serialized_start=1406
+  _globals['_GUARD']._serialized_end=1665
+  _globals['_GUARD_BUCKETSENTRY']._serialized_start=1570
+  _globals['_GUARD_BUCKETSENTRY']._serialized_end=1616
+  _globals['_GUARD_IDENTITYENTRY']._serialized_start=1618
+  _globals['_GUARD_IDENTITYENTRY']._serialized_end=1665
+  _globals['_END']._serialized_start=1667
+  _globals['_END']._serialized_end=1672
+  _globals['_TAKEN']._serialized_start=1674
+  _globals['_TAKEN']._serialized_end=1681
+  _globals['_PROCEED']._serialized_start=1683
+  _globals['_PROCEED']._serialized_end=1692
+  _globals['_FLUSHED']._serialized_start=1694
+  _globals['_FLUSHED']._serialized_end=1748
+  _globals['_PLACE']._serialized_start=1750
+  _globals['_PLACE']._serialized_end=1808
 # @@protoc_insertion_point(module_scope)

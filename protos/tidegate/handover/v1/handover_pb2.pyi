@@ -8,20 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Message(_message.Message):
-    __slots__ = ("ready", "begin", "players", "end", "taken", "flushed")
+    __slots__ = ("ready", "begin", "players", "end", "taken", "proceed", "flushed")
     READY_FIELD_NUMBER: _ClassVar[int]
     BEGIN_FIELD_NUMBER: _ClassVar[int]
     PLAYERS_FIELD_NUMBER: _ClassVar[int]
     END_FIELD_NUMBER: _ClassVar[int]
     TAKEN_FIELD_NUMBER: _ClassVar[int]
+    PROCEED_FIELD_NUMBER: _ClassVar[int]
     FLUSHED_FIELD_NUMBER: _ClassVar[int]
     ready: Ready
     begin: Begin
     players: Players
     end: End
     taken: Taken
+    proceed: Proceed
     flushed: Flushed
-    def __init__(self, ready: _Optional[_Union[Ready, _Mapping]] = ..., begin: _Optional[_Union[Begin, _Mapping]] = ..., players: _Optional[_Union[Players, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ..., taken: _Optional[_Union[Taken, _Mapping]] = ..., flushed: _Optional[_Union[Flushed, _Mapping]] = ...) -> None: ...
+    def __init__(self, ready: _Optional[_Union[Ready, _Mapping]] = ..., begin: _Optional[_Union[Begin, _Mapping]] = ..., players: _Optional[_Union[Players, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ..., taken: _Optional[_Union[Taken, _Mapping]] = ..., proceed: _Optional[_Union[Proceed, _Mapping]] = ..., flushed: _Optional[_Union[Flushed, _Mapping]] = ...) -> None: ...
 
 class Ready(_message.Message):
     __slots__ = ("version",)
@@ -166,6 +168,10 @@ class End(_message.Message):
     def __init__(self) -> None: ...
 
 class Taken(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Proceed(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
