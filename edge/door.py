@@ -162,6 +162,17 @@ class Door:
         """Return the links of all players who have a session."""
         return [link for link in self._rounds.members() if link.session is not None and not link.session.reason]
 
+    def forget(self, link: PlayerLink) -> None:
+        """No deadline ends this connection here any more: its session is another process's."""
+        self._rounds.remove(link)
+
+    def send_away(self, reason: Reason) -> None:
+        """Refuse those who wait for a tunnel or for their header: nothing opens for them here any more."""
+        for link in self._rounds.members():
+            if link.session is None:
+                self._hopeful.pop(link, None)
+                self._refuse(link, reason)
+
     def take_back(self, connection: socket.socket, client: SocketAddress) -> PlayerLink:
         """Return a link for a connection that another process had let in; `bring_in` makes its transport."""
         link = PlayerLink(self, self._limits.linger_seconds, client, time.monotonic())

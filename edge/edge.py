@@ -32,6 +32,7 @@ from edge.upgrade import (
     client_of,
     follow_flushes,
     hand_over,
+    send_the_rest,
     wait_for_successor,
 )
 from tunnel.counters import Counters
@@ -197,17 +198,19 @@ class Edge:
         wire = Wire(end, READY_SECONDS)
         try:
             await wait_for_successor(wire)
-            if self._is_draining:
-                raise HandoverError("the edge is draining")
             began = time.monotonic()
             self._listener.pause()
-            await self._door.settled()
-            links = self._door.links()
-            for link in links:
-                link.stand_still()
+            links: list[PlayerLink] = []
             try:
+                await self._door.settled()
+                # The tunnels first: as long as one is attached, players come in by it, and go on reading by its credit.
                 await asyncio.gather(*(client.suspend() for client in self._clients))
-                await hand_over(wire, self._listener.fileno(), self._clients, links, began)
+                if self._is_draining:
+                    raise HandoverError("the edge is draining")
+                links = self._door.links()
+                for link in links:
+                    link.stand_still()
+                under_way = await hand_over(wire, self._listener.fileno(), self._clients, links, began)
             except BaseException:  # whatever it was: players must not stand still for it
                 self._listener.go_on()
                 for link in links:
@@ -215,6 +218,9 @@ class Edge:
                 for client in self._clients:
                     client.go_on()
                 raise
+            self._is_draining = True
+            self._door.send_away(Reason.EDGE_DRAINING)
+            await send_the_rest(wire, under_way)
         finally:
             wire.close()
 

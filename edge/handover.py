@@ -6,6 +6,7 @@ another version: what cannot be read is refused whole, and the running edge goes
 """
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -84,6 +85,8 @@ class Wire:
     def _receive_header(self) -> tuple[bytes, list[int], int, object]:
         try:
             header, descriptors, flags, address = socket.recv_fds(self._socket, HEADER_BYTES, MAX_DESCRIPTORS)
+            for each in descriptors:  # or the process that this one starts some day would hold them, too, and for ever
+                os.set_inheritable(each, False)  # noqa: FBT003 - the system's own signature
         except OSError as error:
             raise HandoverError(f"nothing came from the other process: {error}") from error
         if len(header) < HEADER_BYTES:

@@ -99,10 +99,15 @@ class PlayerLink(SocketLink):
         """Since when the session counts, and when a frame last came."""
         return self._since, self._heard_at
 
-    def give_away(self) -> None:
-        """Forget the connection, which goes on in another process."""
+    def let_go(self) -> None:
+        """The session goes on in another process; here, what was written goes out, and nothing else happens."""
         self.events = None
         self.session = None
+        self._door.forget(self)
+
+    def give_away(self) -> None:
+        """Forget the connection, which goes on in another process."""
+        self.let_go()
         self.abort()
 
     def begin_again(self, session: Session, since_seconds: float, heard_at_seconds: float) -> None:

@@ -131,7 +131,9 @@ class TunnelClient:
 
     def give_away(self) -> None:
         """Forget the tunnel: another process has it now."""
-        self.tunnel = None
+        tunnel, self.tunnel = self.tunnel, None
+        if tunnel is not None:
+            tunnel.forget()
 
     async def _keep_attached(self) -> None:
         while True:
@@ -179,7 +181,7 @@ class TunnelClient:
     def tick(self, now_seconds: float) -> None:
         """Keep time for the tunnel; called about once a second."""
         tunnel = self.tunnel
-        if tunnel is None:
+        if tunnel is None or not self._may_run.is_set():  # while it stands still, nothing may move
             return
         try:
             tunnel.tick(now_seconds)

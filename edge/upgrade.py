@@ -52,12 +52,12 @@ Message = handover_pb2.Message
 
 
 @dataclass(frozen=True, slots=True)
-class _Handed:
-    """A player who is handed over: whose slot in which tunnel, and whether we have yet to send what we had for him."""
+class HandedPlayer:
+    """A player who is handed over. ``link`` is None, and ``descriptor`` -1, where there is no connection any more."""
 
-    link: PlayerLink
-    place: handover_pb2.Place
-    is_flushing: bool
+    saved: handover_pb2.Player
+    link: PlayerLink | None
+    descriptor: int
 
 
 async def wait_for_successor(wire: Wire) -> None:
@@ -70,78 +70,89 @@ async def wait_for_successor(wire: Wire) -> None:
 
 async def hand_over(
     wire: Wire, listener: int, clients: Sequence[TunnelClient], links: Sequence[PlayerLink], since_seconds: float
-) -> None:
-    """Give an edge that stands still, since when, to the successor; raises HandoverError, and everything is as it was."""
+) -> list[HandedPlayer]:
+    """Give an edge that stands still, and since when, to the successor; return for whom there is something to send yet.
+
+    Raises HandoverError, and everything is as it was.
+    """
     for _ in range(int(FLUSH_SECONDS / FLUSH_STEP_SECONDS)):
         if not any(link.unsent_bytes for link in links):
             break
         await asyncio.sleep(FLUSH_STEP_SECONDS)
-    tunnels = [client.tunnel for client in clients if client.tunnel is not None]
-    saved = [save_tunnel(client.core, client.tunnel) for client in clients if client.tunnel is not None]
+    # All of it before the loop goes on: a player who reads meanwhile would move credit from one part to another.
+    held = [(client.core, client.tunnel) for client in clients if client.tunnel is not None]
+    tunnels = [save_tunnel(core, tunnel) for core, tunnel in held]
     by_session = {link.session: link for link in links}
-    handed: list[_Handed] = []
-    await asyncio.to_thread(_send_all, wire, listener, tunnels, saved, by_session, handed)
+    players = [
+        _save_player(number, session, by_session.get(session))
+        for number, (_, tunnel) in enumerate(held)
+        for session in tunnel.sessions.values()
+    ]
+    await asyncio.to_thread(_send_all, wire, listener, tunnels, players)
     for client in clients:
         client.give_away()
-    under_way = [each for each in handed if each.is_flushing]
-    for each in handed:
-        if not each.is_flushing:
-            each.link.give_away()
+    under_way = [player for player in players if player.saved.is_flushing]  # not who is by now: this was promised
+    for player in players:
+        if player.link is not None and player.saved.is_flushing:
+            player.link.let_go()
+        elif player.link is not None:
+            player.link.give_away()
     stood_still = round(time.monotonic() - since_seconds, 3)
-    _log.info("handed_over", sessions=len(handed), still_sending=len(under_way), stood_still_seconds=stood_still)
-    await _flush(wire, under_way)
+    _log.info("handed_over", sessions=len(players), still_sending=len(under_way), stood_still_seconds=stood_still)
+    return under_way
+
+
+def _save_player(tunnel: int, session: Session, link: PlayerLink | None) -> HandedPlayer:
+    saved = handover_pb2.Player(tunnel=tunnel, session=save_session(session))
+    descriptor = -1 if link is None else link.stand_still()
+    if link is None or descriptor < 0:
+        return HandedPlayer(saved, None, -1)
+    saved.has_socket = True
+    saved.is_flushing = link.unsent_bytes > 0
+    saved.client_host, saved.client_port = link.client.host, link.client.port
+    saved.since_seconds, saved.heard_at_seconds = link.times
+    return HandedPlayer(saved, link, descriptor)
 
 
 def _send_all(
-    wire: Wire,
-    listener: int,
-    tunnels: Sequence[EdgeTunnel],
-    saved: Sequence[handover_pb2.Tunnel],
-    by_session: dict[Session | None, PlayerLink],
-    handed: list[_Handed],
+    wire: Wire, listener: int, tunnels: Sequence[handover_pb2.Tunnel], players: Sequence[HandedPlayer]
 ) -> None:
     """Send it all and wait for the answer; the loop has nothing to do meanwhile, but it may."""
-    players = [(number, session) for number, tunnel in enumerate(tunnels) for session in tunnel.sessions.values()]
-    wire.send(Message(begin=handover_pb2.Begin(tunnels=saved, players=len(players))), [listener])
+    wire.send(Message(begin=handover_pb2.Begin(tunnels=tunnels, players=len(players))), [listener])
     for start in range(0, len(players), PLAYERS_AT_ONCE):
-        part: list[handover_pb2.Player] = []
-        descriptors: list[int] = []
-        for number, session in players[start : start + PLAYERS_AT_ONCE]:
-            link = by_session.get(session)
-            player = handover_pb2.Player(tunnel=number, session=save_session(session))
-            descriptor = -1 if link is None else link.stand_still()
-            if link is not None and descriptor >= 0:
-                player.has_socket = True
-                player.is_flushing = link.unsent_bytes > 0
-                player.client_host, player.client_port = link.client.host, link.client.port
-                player.since_seconds, player.heard_at_seconds = link.times
-                descriptors.append(descriptor)
-                place = handover_pb2.Place(tunnel=number, slot=session.slot)
-                handed.append(_Handed(link, place, player.is_flushing))
-            part.append(player)
-        wire.send(Message(players=handover_pb2.Players(players=part)), descriptors)
+        part = players[start : start + PLAYERS_AT_ONCE]
+        message = handover_pb2.Players(players=[player.saved for player in part])
+        wire.send(Message(players=message), [player.descriptor for player in part if player.saved.has_socket])
     wire.send(Message(end=handover_pb2.End()))
     wire.receive("taken")
     wire.send(Message(proceed=handover_pb2.Proceed()))
 
 
-async def _flush(wire: Wire, under_way: list[_Handed]) -> None:
+async def send_the_rest(wire: Wire, under_way: Sequence[HandedPlayer]) -> None:
     """Send what was still under way, and say whose is done."""
     deadline = time.monotonic() + FLUSH_LIMIT_SECONDS
     while under_way:
         is_late = time.monotonic() >= deadline
-        done = [each for each in under_way if is_late or not each.link.unsent_bytes]
-        under_way = [each for each in under_way if not (is_late or not each.link.unsent_bytes)]
-        for each in done:
-            each.place.is_complete = not each.link.unsent_bytes
-            each.link.give_away()
+        places = [_finished(player, is_late=is_late) for player in under_way]
+        under_way = [player for player, place in zip(under_way, places, strict=True) if place is None]
+        done = [place for place in places if place is not None]
         if done:
             try:
-                wire.send(Message(flushed=handover_pb2.Flushed(places=[each.place for each in done])))
+                wire.send(Message(flushed=handover_pb2.Flushed(places=done)))
             except HandoverError as error:
                 _log.error("successor_lost", reason=str(error), still_sending=len(under_way))
                 return
         await asyncio.sleep(FLUSH_STEP_SECONDS)
+
+
+def _finished(player: HandedPlayer, *, is_late: bool) -> handover_pb2.Place | None:
+    """Forget a player who has got everything, or for whom it is too late, and say so; None for all others."""
+    unsent = 0 if player.link is None else player.link.unsent_bytes
+    if unsent and not is_late:
+        return None
+    if player.link is not None:
+        player.link.give_away()
+    return handover_pb2.Place(tunnel=player.saved.tunnel, slot=player.saved.session.slot, is_complete=not unsent)
 
 
 @dataclass(frozen=True, slots=True)

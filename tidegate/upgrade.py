@@ -70,6 +70,8 @@ def taken_from_predecessor() -> TakenEdge | None:
     if place is None:
         return None
     try:
-        return take_over(socket.socket(fileno=int(place)))
+        end = socket.socket(fileno=int(place))
+        end.set_inheritable(False)
+        return take_over(end)
     except (HandoverError, OSError, ValueError) as error:
         raise StartError(f"a successor is started by a running edge only: {error}") from error

@@ -242,6 +242,14 @@ class TunnelEnd(Generic[Message]):
         self._waiting.clear()
         self.quiet.set()
 
+    def forget(self) -> None:
+        """Another process has the tunnel now: forget its sessions, and touch none of them."""
+        self.is_over = True
+        self.sessions.clear()
+        self._waiting.clear()
+        self._fresh.clear()
+        self.quiet.set()
+
     def _handle_heartbeat(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
         if self.attachment is not None:
             self.attachment.liveness.take(

@@ -9,6 +9,7 @@ other end has it, so an outbox outlives its attachments: while there is none, it
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
@@ -38,7 +39,10 @@ LONGEST_PAUSE_SECONDS = 0.001
 """How long the process may pause under full load, so that nothing else of it ever waits longer for that."""
 
 LOW_WATER_BYTES = 1 << 20
-"""At this the paused sessions go on."""
+"""At this the paused sessions go on, some at a time."""
+
+RELIEVED_AT_ONCE = 32
+"""How many: each may bring a whole read, 64 KiB or more, before it notices that there is no room again."""
 
 Message = TypeVar("Message", tunnel_pb2.AttachRequest, tunnel_pb2.AttachResponse)
 
@@ -144,7 +148,8 @@ class Outbox(Generic[Message]):
             self._last_flush_seconds = clock()
             self._seal()
             await self._write_all(write)
-            if not self.buffer.size_bytes and self._urgent is None:
+            self._relieve()
+            if not self.buffer.size_bytes and self._urgent is None and not self._waiting:
                 self._ready.clear()
                 self._idle.set()
 
@@ -222,7 +227,8 @@ class Outbox(Generic[Message]):
             message.sequence = self._delivery.add(message, len(chunks))
 
     def _relieve(self) -> None:
-        if self._waiting and self.pending_bytes <= LOW_WATER_BYTES:
-            waiting, self._waiting = self._waiting, {}
-            for each in waiting:
-                each.tunnel_relieved()
+        if not self._waiting or self.pending_bytes > LOW_WATER_BYTES:
+            return
+        for each in list(islice(self._waiting, RELIEVED_AT_ONCE)):
+            del self._waiting[each]
+            each.tunnel_relieved()

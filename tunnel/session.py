@@ -328,7 +328,10 @@ class Session:
 
     def tunnel_relieved(self) -> None:
         """The tunnel has room again."""
-        self._resume_link()
+        if self._pending:
+            self._flush()
+        else:
+            self._resume_link()
 
     # What an inspector tells (`tunnel.inspector.Line`).
 
@@ -521,9 +524,13 @@ class Session:
             self._link.send(frames)
 
     def _to_tunnel(self, span: bytes) -> None:
-        """Send a span as far as the credit goes, and stop reading until the rest has gone too."""
+        """Send a span as far as the credit and the tunnel's room go, and stop reading until the rest has gone too.
+
+        Who reads when the tunnel has no room left keeps what he has read: a thousand sessions that all read once more
+        would otherwise pile up a hundred times what the tunnel may hold.
+        """
         buffer = self._buffer
-        if not self._pending and self._send.spend_all(len(span)):
+        if not self._pending and not buffer.is_congested() and self._send.spend_all(len(span)):
             buffer.add(self.slot, DATA, span)
             if buffer.is_congested() and self._link is not None:
                 self._link.pause()
@@ -536,6 +543,9 @@ class Session:
 
     def _send_pending(self) -> None:
         """Send what the credit allows, cut between frames: a player may be shown a notice there."""
+        if self._buffer.is_congested():
+            self._owner.wait_for_relief(self)
+            return
         available = self._send.available
         size = min(len(self._pending), available)
         if size < len(self._pending) and not self._is_split:

@@ -84,8 +84,13 @@ def test_what_waits_for_the_tunnel_is_not_the_players_silence(late: float) -> No
 @given(LATE)
 def test_a_header_has_its_own_deadline(late: float) -> None:
     player = link(None, 0.0)
+    player.awaits_header = True
     assert player.look(DEADLINES.header_seconds - late, DEADLINES) == DEADLINES.header_seconds
     assert player.look(DEADLINES.header_seconds + late, DEADLINES) is Reason.CLIENT_PROXY_HEADER
+
+
+def test_who_waits_for_a_tunnel_is_looked_at_when_that_has_taken_too_long() -> None:
+    assert link(None, 0.0).look(10.0, DEADLINES) is Reason.NO_CORE
 
 
 def test_a_silent_connection_is_looked_at_when_it_comes_and_when_its_time_is_over() -> None:

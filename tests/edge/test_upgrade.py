@@ -1,0 +1,181 @@
+"""One edge hands everything over to another: two edges of this process, joined by a pair of sockets."""
+
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from edge.edge import LOOPBACK as LOOPBACK_PREFIXES
+from edge.edge import AdmissionConfig, Edge
+from edge.handover import HandoverError
+from edge.prefixes import PrefixSet
+from edge.upgrade import TakenEdge, take_over
+from games.registry import load_pack
+from tests.relays import (
+    Handler,
+    Streams,
+    core_config,
+    echo,
+    edge_config,
+    free_port,
+    running_core,
+    running_edge,
+    running_origin,
+)
+
+FRAME = b"\x00\x03a"
+LONGEST_FRAME = b"\x04\x00" + bytes(0x3FE)
+
+
+@asynccontextmanager
+async def standing_still(edge: Edge) -> AsyncIterator[tuple[TakenEdge, asyncio.Task[None]]]:
+    """Have an edge stand still and hand everything over; it is not told that this was taken."""
+    ours, theirs = socket.socketpair()
+    handing = asyncio.create_task(edge.hand_over(ours))
+    taken = await asyncio.to_thread(take_over, theirs)
+    try:
+        yield taken, handing
+    finally:
+        taken.close()
+        await asyncio.gather(handing, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_successor(taken: TakenEdge, player: Streams) -> AsyncIterator[Edge]:
+    """Run the edge that takes over, until its player has left."""
+    successor = Edge(edge_config(free_port()), taken)
+    task = asyncio.create_task(successor.run())
+    try:
+        yield successor
+        player[1].close()
+        await nobody_at(successor)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def nobody_at(edge: Edge) -> None:
+    while edge.connections:  # noqa: ASYNC110 - no event for it
+        await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def running_pair(handler: Handler = echo, *, proxy_from: PrefixSet | None = None) -> AsyncIterator[Edge]:
+    """An edge that can be upgraded, before its core and a game server."""
+    admission = AdmissionConfig(proxy_from=proxy_from or PrefixSet())
+    async with (
+        asyncio.timeout(20),
+        running_origin(handler) as origin,
+        running_core(core_config(origin), load_pack("echo")) as core,
+        running_edge(replace(edge_config(core.port), admission=admission)) as edge,
+    ):
+        await edge.wait_ready()
+        yield edge
+        await nobody_at(edge)
+
+
+@asynccontextmanager
+async def player_of(edge: Edge, *, receive_bytes: int = 0) -> AsyncIterator[Streams]:
+    connection = socket.socket()
+    if receive_bytes:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    connection.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connection, (edge.address.host, edge.address.port))
+    reader, writer = await asyncio.open_connection(sock=connection, limit=2048)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def say_and_hear(player: Streams) -> None:
+    reader, writer = player
+    writer.write(FRAME)
+    assert await reader.readexactly(len(FRAME)) == FRAME
+
+
+async def say_much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A game server that says more than the systems on the way hold, and then answers."""
+    for _ in range(8):
+        writer.write(LONGEST_FRAME * 1024)
+    await writer.drain()
+    await echo(reader, writer)
+
+
+async def test_a_player_plays_on_with_the_successor() -> None:
+    async with running_pair() as edge, player_of(edge) as player:
+        await say_and_hear(player)
+        async with standing_still(edge) as (taken, handing), running_successor(taken, player) as successor:
+            await say_and_hear(player)
+            await handing
+            assert (edge.running_sessions, successor.running_sessions) == (0, 1)
+
+
+async def test_a_player_plays_on_when_the_successor_takes_nothing() -> None:
+    async with running_pair() as edge, player_of(edge) as player:
+        await say_and_hear(player)
+        async with standing_still(edge) as (taken, handing):
+            taken.close()
+            with pytest.raises(HandoverError):
+                await handing
+        await say_and_hear(player)
+
+
+async def test_what_was_handed_over_is_not_inherited_by_the_next_process() -> None:
+    async with running_pair() as edge, player_of(edge) as player:
+        await say_and_hear(player)
+        async with standing_still(edge) as (taken, _):
+            connections = [each.connection for each in taken.players if each.connection is not None]
+            assert [os.get_inheritable(each.fileno()) for each in (taken.listener, *connections)] == [False, False]
+
+
+async def test_a_player_who_reads_what_was_under_way_while_the_rest_is_handed_over_plays_on() -> None:
+    async with running_pair(say_much) as edge, player_of(edge, receive_bytes=4096) as (reader, writer):
+        links = edge._door.links
+        while not (links() and links()[0].unsent_bytes):  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        async with standing_still(edge) as (taken, handing):
+            assert [player.saved.is_flushing for player in taken.players] == [True]
+            left = 8 * 1024 * len(LONGEST_FRAME)
+            while links()[0].unsent_bytes:
+                left -= len(await reader.read(65536))
+            async with running_successor(taken, (reader, writer)):
+                await handing
+                await reader.readexactly(left)
+                await say_and_hear((reader, writer))
+
+
+async def test_a_player_whose_session_opens_while_the_tunnels_are_let_go_of_is_handed_over() -> None:
+    async with running_pair(proxy_from=LOOPBACK_PREFIXES) as edge, player_of(edge) as player:
+        while not edge.connections:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        client = edge._clients[0]
+        suspend = client.suspend
+
+        async def name_the_player_and_suspend() -> None:
+            player[1].write(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n")
+            while not edge.running_sessions:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+            await suspend()
+
+        client.suspend = name_the_player_and_suspend  # type: ignore[method-assign]
+        async with standing_still(edge) as (taken, handing), running_successor(taken, player):
+            await handing
+            await say_and_hear(player)
+
+
+async def test_a_player_who_waits_at_the_door_is_told_to_come_back() -> None:
+    async with running_pair(proxy_from=LOOPBACK_PREFIXES) as edge, player_of(edge) as player:
+        while not edge.connections:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        async with standing_still(edge) as (taken, handing), running_successor(taken, player):
+            await handing
+            assert b"connect again" in await player[0].read()
+    assert edge.counters.sessions_refused == {"edge_draining": 1}
