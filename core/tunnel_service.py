@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from core.ban_road import BanRoad
 from core.core_tunnel import CoreLimits, CoreTunnel, Places
@@ -162,7 +163,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
 
     async def _read_hello(self, context: _Context) -> tunnel_pb2.AttachRequest:
         # Not a timeout around the read: to cancel a read cancels the call, and then no status reaches the edge.
-        reading = asyncio.ensure_future(context.read())
+        reading = asyncio.ensure_future(_read(context))
         done, _ = await asyncio.wait({reading}, timeout=HELLO_TIMEOUT_SECONDS)
         if not done:
             reading.add_done_callback(_forget)  # it fails when the call is refused, which is said there
@@ -203,7 +204,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         first = tunnel_pb2.AttachResponse(acknowledged=tunnel.delivery.received, welcome=welcome)
 
         async def read() -> tunnel_pb2.AttachRequest | None:
-            message = await context.read()
+            message = await _read(context)
             return None if message is grpc.aio.EOF else message
 
         try:
@@ -303,6 +304,14 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         if edge_name not in self.counters and len(self.counters) >= MAX_TUNNELS:
             edge_name = "other"  # names come from outside: they may not fill the memory
         return self.counters.setdefault(edge_name, Counters())
+
+
+async def _read(context: _Context) -> Any:
+    """Read the next message; raises TunnelFault for what is none."""
+    try:
+        return await context.read()
+    except DecodeError as error:
+        raise TunnelFault("a message that cannot be read") from error
 
 
 def _identity(context: _Context) -> str:

@@ -301,3 +301,19 @@ async def test_an_edge_may_still_hold_sessions_to_the_policy_before(core: Core) 
         assert (await read(call)).WhichOneof("message") == "policy"
         answer = await read(call)
         assert answer.batch.chunks.endswith(long)
+
+
+async def test_what_is_no_message_is_a_fault(core: Core) -> None:
+    path = "/tidegate.tunnel.v1.TunnelService/Attach"
+    async with grpc.aio.insecure_channel(f"{LOOPBACK}:{core.port}") as channel:
+        for messages in ([hello_message()], []):
+            call: Any = channel.stream_stream(path, None, tunnel_pb2.AttachResponse.FromString)()
+            for message in (*messages, b"\xff\xff\xff\xff"):
+                await call.write(message)
+            code, details = await status(call)
+            assert (code, details) == (grpc.StatusCode.INVALID_ARGUMENT, "a message that cannot be read")
+    assert not core.service.tunnels
+
+
+def hello_message() -> bytes:
+    return Request(hello=hello()).SerializeToString()
