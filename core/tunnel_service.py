@@ -119,15 +119,15 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         if self.is_draining:
             hold_seconds = min(hold_seconds, DRAIN_HOLD_SECONDS)
         for tunnel in list(self.tunnels.values()):
+            if tunnel.held_seconds(time.monotonic()) >= hold_seconds:  # first: then the game server gets nothing more
+                _log.warning("hold_ended", edge=tunnel.edge_name, sessions_ended=tunnel.running_sessions)
+                self._end(tunnel, Reason.TUNNEL_LOST)
+                continue
             try:
                 tunnel.tick(now_seconds)
             except TunnelFault as fault:
                 _log.error("tunnel_fault", edge=tunnel.edge_name, reason=str(fault))
                 self._end(tunnel, Reason.TUNNEL_FULL)
-                continue
-            if tunnel.held_seconds(time.monotonic()) >= hold_seconds:
-                _log.warning("hold_ended", edge=tunnel.edge_name, sessions_ended=tunnel.running_sessions)
-                self._end(tunnel, Reason.TUNNEL_LOST)
 
     async def leave(self) -> None:
         """Tell all edges that nothing will come back here, so that nobody is held for it."""
