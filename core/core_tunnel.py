@@ -237,6 +237,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         attachment = self.attachment
         if attachment is not None and attachment.has_slept():
             await attachment.over.wait()
+            if self.held_seconds(time.monotonic()) >= self._limits.hold_seconds:  # it has: nothing may be sent
+                self.gone(Reason.TUNNEL_LOST)
 
     def _give_place_back(self, slot: int) -> None:
         if slot in self._placed:

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from core.ban_road import BanRoad
 from core.core_tunnel import CoreLimits, CoreTunnel, Places
@@ -118,16 +119,16 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         if self.is_draining:
             hold_seconds = min(hold_seconds, DRAIN_HOLD_SECONDS)
         for tunnel in list(self.tunnels.values()):
+            if tunnel.held_seconds(time.monotonic()) >= hold_seconds:  # first: then the game server gets nothing more
+                _log.warning("hold_ended", edge=tunnel.edge_name, sessions_ended=tunnel.running_sessions)
+                self._end(tunnel, Reason.TUNNEL_LOST)
+                continue
             try:
                 tunnel.tick(now_seconds)
             except TunnelFault as fault:
                 tunnel.counters.tunnel_faults += 1
                 _log.error("tunnel_fault", edge=tunnel.edge_name, reason=str(fault))
                 self._end(tunnel, Reason.TUNNEL_FULL)
-                continue
-            if tunnel.held_seconds(time.monotonic()) >= hold_seconds:
-                _log.warning("hold_ended", edge=tunnel.edge_name, sessions_ended=tunnel.running_sessions)
-                self._end(tunnel, Reason.TUNNEL_LOST)
 
     async def leave(self) -> None:
         """Tell all edges that nothing will come back here, so that nobody is held for it."""
@@ -163,7 +164,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
 
     async def _read_hello(self, context: _Context) -> tunnel_pb2.AttachRequest:
         # Not a timeout around the read: to cancel a read cancels the call, and then no status reaches the edge.
-        reading = asyncio.ensure_future(context.read())
+        reading = asyncio.ensure_future(_read(context))
         done, _ = await asyncio.wait({reading}, timeout=HELLO_TIMEOUT_SECONDS)
         if not done:
             reading.add_done_callback(_forget)  # it fails when the call is refused, which is said there
@@ -204,7 +205,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         first = tunnel_pb2.AttachResponse(acknowledged=tunnel.delivery.received, welcome=welcome)
 
         async def read() -> tunnel_pb2.AttachRequest | None:
-            message = await context.read()
+            message = await _read(context)
             return None if message is grpc.aio.EOF else message
 
         try:
@@ -305,6 +306,14 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         if edge_name not in self.counters and len(self.counters) >= MAX_TUNNELS:
             edge_name = "other"  # names come from outside: they may not fill the memory
         return self.counters.setdefault(edge_name, Counters())
+
+
+async def _read(context: _Context) -> Any:
+    """Read the next message; raises TunnelFault for what is none."""
+    try:
+        return await context.read()
+    except DecodeError as error:
+        raise TunnelFault("a message that cannot be read") from error
 
 
 def _identity(context: _Context) -> str:

@@ -79,7 +79,9 @@ class Wire:
         self._socket.settimeout(timeout_seconds)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; a call that another thread has under way ends, too."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     def _receive_header(self) -> tuple[bytes, list[int], int, object]:

@@ -329,6 +329,8 @@ class TunnelClient:
     async def _carry(self, call: _Call, tunnel: EdgeTunnel) -> None:
         async def read() -> tunnel_pb2.AttachResponse | None:
             message = await call.read()
+            if message is None:  # gRPC's way to say so; the call itself goes on
+                raise TunnelFault("a message that cannot be read")
             return None if message is grpc.aio.EOF else message
 
         attachment = Attachment(tunnel, "edge-tunnel")

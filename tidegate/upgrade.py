@@ -45,23 +45,40 @@ class Upgrade:
             self._running = asyncio.create_task(self._run(), name="edge-upgrade")
 
     async def _run(self) -> None:
-        ours, theirs = socket.socketpair()
-        command = [sys.executable, *sys.orig_argv[1:]]
         _log.info("upgrading", sessions=self._edge.running_sessions)
-        with theirs:
-            theirs.set_inheritable(True)
-            environment = {**os.environ, **own_lifeline(), HANDOVER_VARIABLE: str(theirs.fileno())}
-            process = os.posix_spawn(sys.executable, command, environment)  # noqa: ASYNC221 - it does not wait
+        try:
+            ours, process = _start_successor()
+        except OSError as error:
+            _complain(f"no successor can be started: {error}")
+            return
         try:
             await self._edge.hand_over(ours)
         except Exception as error:  # a mistake of ours, too, must not end the players
             reason = str(error) if isinstance(error, HandoverError) else repr(error)
-            _log.error("upgrade_failed", reason=reason, action="this process goes on")
+            _complain(reason)
+            # It has taken nothing, so it has nothing to end in order, and it may be one that hears no other signal.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGTERM)
+                os.kill(process, signal.SIGKILL)
             await asyncio.to_thread(os.waitpid, process, 0)
             return
         self.done.set()
+
+
+def _start_successor() -> tuple[socket.socket, int]:
+    """Start our own command line anew; return our end of the pair and the process. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        theirs.set_inheritable(True)
+        environment = {**os.environ, **own_lifeline(), HANDOVER_VARIABLE: str(theirs.fileno())}
+        try:
+            return ours, os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+        except OSError:
+            ours.close()
+            raise
+
+
+def _complain(reason: str) -> None:
+    _log.error("upgrade_failed", reason=reason, action="this process goes on")
 
 
 def taken_from_predecessor() -> TakenEdge | None:

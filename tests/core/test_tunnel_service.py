@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -301,3 +302,45 @@ async def test_an_edge_may_still_hold_sessions_to_the_policy_before(core: Core) 
         assert (await read(call)).WhichOneof("message") == "policy"
         answer = await read(call)
         assert answer.batch.chunks.endswith(long)
+
+
+async def test_when_the_hold_is_over_the_game_server_gets_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.core_tunnel.CoreTunnel.keep_alive", b"\x00\x03k")
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readexactly(3))
+        heard.put_nowait(await reader.read())
+
+    async with (
+        asyncio.timeout(10),
+        running_origin(listen) as port,
+        running_core(core_config(port), load_pack("echo")) as core,
+    ):
+        async with attached(core) as call:
+            await call.write(Request(sequence=1, open=opening()))
+            await call.write(Request(sequence=2, batch=DATA))
+            assert await heard.get() == b"\x00\x03a"
+        (tunnel,) = core.service.tunnels.values()
+        while tunnel.is_attached:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        tunnel.held_since_seconds -= 30.0  # as after a sleep
+        core.service.tick(time.monotonic())
+        assert not core.service.tunnels
+        assert await heard.get() == b""
+
+
+async def test_what_is_no_message_is_a_fault(core: Core) -> None:
+    path = "/tidegate.tunnel.v1.TunnelService/Attach"
+    async with grpc.aio.insecure_channel(f"{LOOPBACK}:{core.port}") as channel:
+        for messages in ([hello_message()], []):
+            call: Any = channel.stream_stream(path, None, tunnel_pb2.AttachResponse.FromString)()
+            for message in (*messages, b"\xff\xff\xff\xff"):
+                await call.write(message)
+            code, details = await status(call)
+            assert (code, details) == (grpc.StatusCode.INVALID_ARGUMENT, "a message that cannot be read")
+    assert not core.service.tunnels
+
+
+def hello_message() -> bytes:
+    return Request(hello=hello()).SerializeToString()

@@ -21,6 +21,7 @@ Response = tunnel_pb2.AttachResponse
 WELCOME = Response(
     welcome=tunnel_pb2.Welcome(protocol_version=PROTOCOL_VERSION, core_name="core-1", window_bytes=65536)
 )
+GARBAGE = b"\xff\xff\xff\xff"
 POLICY = Response(sequence=1, policy=encode_policy(compile_policy(load_pack("echo"), "plain")))
 
 
@@ -37,11 +38,21 @@ class ScriptedCore(tunnel_pb2_grpc.TunnelServiceServicer):
         await self._script(context)
 
 
+def packed(said: Response | bytes) -> bytes:
+    return said if isinstance(said, bytes) else said.SerializeToString()
+
+
 @asynccontextmanager
 async def scripted_core(script: Callable[[Any], Awaitable[None]]) -> AsyncIterator[tuple[ScriptedCore, int]]:
     service = ScriptedCore(script)
     server = grpc.aio.server(options=server_options(shares_port=False))
-    tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(service, server)
+    handler = grpc.stream_stream_rpc_method_handler(
+        service.Attach,
+        tunnel_pb2.AttachRequest.FromString,
+        packed,
+    )
+    handlers = grpc.method_handlers_generic_handler("tidegate.tunnel.v1.TunnelService", {"Attach": handler})
+    server.add_generic_rpc_handlers((handlers,))
     port = server.add_insecure_port(f"{LOOPBACK}:0")
     await server.start()
     try:
@@ -105,6 +116,14 @@ async def send_an_unknown_slot(context: Any) -> None:
     await context.write(Response(sequence=2, close=tunnel_pb2.Close(slot=7, reason="origin_lost")))
 
 
+async def send_no_message(context: Any) -> None:
+    await context.write(WELCOME)
+    await context.write(POLICY)
+    await context.write(GARBAGE)
+    await context.read()
+    await context.read()  # the edge leaves; until then the call is not over
+
+
 async def say_nothing(context: Any) -> None:
     await context.read()
 
@@ -118,6 +137,7 @@ async def say_nothing(context: Any) -> None:
         (skip_the_policy, "where its policy belongs"),
         (send_a_bad_policy, "checksum"),
         (send_an_unknown_slot, "close for unknown slot 7"),
+        (send_no_message, "a message that cannot be read"),
         (say_nothing, "no welcome in time"),
     ],
 )
