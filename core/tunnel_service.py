@@ -209,7 +209,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             return None if message is grpc.aio.EOF else message
 
         try:
-            await Attachment(tunnel, f"core-tunnel-{tunnel.edge_name}").carry(read, context.write, first)
+            attachment = Attachment(tunnel, f"core-tunnel-{tunnel.edge_name}")
+            # gRPC sends no status while a write is under way, not even when that was cancelled.
+            await attachment.carry(read, context.write, first, last_write_seconds=ABORT_SECONDS)
         except TunnelFault:
             tunnel.counters.tunnel_faults += 1
             self._end(tunnel, Reason.TUNNEL_LOST)

@@ -184,6 +184,11 @@ class Door:
         """Have the loop make a transport of a connection that was taken back, with its session."""
         self._adopt(connection, link)
 
+    def leave_out(self, link: PlayerLink) -> None:
+        """A connection that was taken back does not come in: give back what it was counted under."""
+        self._admission.release(link.permit)
+        link.permit = ()
+
     # What the listener calls: there is no transport yet.
 
     def judge(self, connection: socket.socket, client: SocketAddress) -> None:

@@ -277,6 +277,7 @@ class Edge:
             self._door.bring_in(connection, link)
             return
         connection.close()
+        self._door.leave_out(link)
         if link.session is not None:
             link.session.connect_failed(Reason.CLIENT_LOST)
 

@@ -174,7 +174,9 @@ class TunnelClient:
         tunnel, call = self.tunnel, self._call
         if tunnel is None or call is None or not tunnel.is_attached:
             return
-        await tunnel.queue.drained()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await tunnel.queue.drained()
         tunnel.has_left = True
         await _say_leave(call, tunnel, Reason.EDGE_DRAINING)
 
@@ -242,7 +244,8 @@ class TunnelClient:
         """How long an attempt may take: not long while players are held, because the road may be back by now."""
         if self.tunnel is None:
             return HELLO_TIMEOUT_SECONDS
-        return RESUME_PATIENCE_SECONDS + RESUME_ROUND_TRIPS * self.tunnel.least_round_trip_seconds
+        patience = RESUME_PATIENCE_SECONDS + RESUME_ROUND_TRIPS * self.tunnel.least_round_trip_seconds
+        return min(patience, HELLO_TIMEOUT_SECONDS)  # what the core says goes into the round trip
 
     def _hello(self, tunnel_id: bytes) -> tunnel_pb2.Hello:
         settings = self._settings

@@ -41,6 +41,7 @@ class Attachment(Generic[Message]):
         self.over = asyncio.Event()
         self._end: TunnelEnd[Message] = end
         self._name = name
+        self._is_writing = False
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def carry(
@@ -48,8 +49,12 @@ class Attachment(Generic[Message]):
         read: Callable[[], Awaitable[Any]],
         write: Callable[[Message], Awaitable[object]],
         first: Message | None = None,
+        *,
+        last_write_seconds: float = 0.0,
     ) -> None:
         """Carry messages until ``read`` returns None; ``first`` goes out before all others.
+
+        A write that is under way at the end is cancelled after ``last_write_seconds``. The tunnel is free before that.
 
         Raises AttachmentLostError, TunnelFault for a message that breaks the contract, and what ``read`` raises. A
         read that is still under way then is left to whoever ends the stream.
@@ -65,8 +70,12 @@ class Attachment(Generic[Message]):
             self.over.set()
             self._end.detach(self)
             ticking.cancel()
-            writing.cancel()
             reading.add_done_callback(_forget)
+            try:
+                if self._is_writing and last_write_seconds:
+                    await asyncio.wait({writing}, timeout=last_write_seconds)
+            finally:
+                writing.cancel()
             await asyncio.wait({writing, ticking})  # unlike awaiting them, this lets a cancellation of ours through
             _forget(writing)
             _forget(ticking)
@@ -93,15 +102,20 @@ class Attachment(Generic[Message]):
             self._end.handle(message)
 
     async def _write(self, write: Callable[[Message], Awaitable[object]], first: Message | None) -> None:
+        guarded = self._guarded(write)
         if first is not None:
-            await write(first)
-        await self._end.queue.run(self._guarded(write))
+            await guarded(first)
+        await self._end.queue.run(guarded)
 
     def _guarded(self, write: Callable[[Message], Awaitable[object]]) -> Callable[[Message], Awaitable[object]]:
         async def write_unless_over(message: Message) -> None:
             if self._is_over():
                 await self.over.wait()  # nothing is written any more, and then the writer is cancelled
+            self._is_writing = True
             await write(message)
+            self._is_writing = False
+            if self.over.is_set():  # before the next message is taken out, which is another attachment's
+                raise AttachmentLostError("this was the last write")
 
         return write_unless_over
 

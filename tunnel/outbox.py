@@ -26,8 +26,12 @@ HELD_SEAL_BYTES = 512 * 1024
 """The same while there is no attachment: what has piled up goes faster in few messages, each with several frames of
 every session, than it came."""
 
-HIGH_WATER_BYTES = 4 << 20
-"""With more than this waiting, sessions that read more are told to pause: the tunnel itself is the narrow place."""
+HIGH_WATER_BYTES = 512 * 1024
+"""With more than this waiting, sessions that bring much at a time are told to pause: the tunnel itself is the narrow
+place. It is also what those who bring little have before them: some 10 ms."""
+
+FULL_BYTES = 4 << 20
+"""With more than this waiting, all sessions are."""
 
 CONTROL_BYTES = 128
 """What a control message counts for: about what it costs in memory."""
@@ -38,10 +42,10 @@ BUSY_BYTES = 3 * 1024
 LONGEST_PAUSE_SECONDS = 0.001
 """How long the process may pause under full load, so that nothing else of it ever waits longer for that."""
 
-LOW_WATER_BYTES = 1 << 20
+LOW_WATER_BYTES = 256 * 1024
 """At this the paused sessions go on, some at a time."""
 
-RELIEVED_AT_ONCE = 32
+RELIEVED_AT_ONCE = 4
 """How many: each may bring a whole read, 64 KiB or more, before it notices that there is no room again."""
 
 Message = TypeVar("Message", tunnel_pb2.AttachRequest, tunnel_pb2.AttachResponse)
@@ -72,8 +76,8 @@ class Outbox(Generic[Message]):
         self._counters = counters
         self._window = flush_window_seconds
         self._ring_bytes = ring_bytes
-        # Half of the ring while there is no attachment; what is on the road may fill the other half.
         self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=HELD_SEAL_BYTES, congested_bytes=ring_bytes // 2)
+        self._hold_much()
         self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
         self._ready = asyncio.Event()
         self._idle = asyncio.Event()
@@ -120,7 +124,8 @@ class Outbox(Generic[Message]):
     def attached(self) -> None:
         """There is an attachment: what it does not take at once may pile up less high."""
         self.buffer.seal_bytes = SEAL_BYTES
-        self.buffer.congested_bytes = min(HIGH_WATER_BYTES, self._ring_bytes // 2)
+        self.buffer.congested_bytes = HIGH_WATER_BYTES
+        self.buffer.full_bytes = min(FULL_BYTES, self._ring_bytes // 2)
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
         self._room.set()
         if self._delivery.has_unwritten():
@@ -132,10 +137,15 @@ class Outbox(Generic[Message]):
         self._delivery.rewind()
         self._urgent = None
         self.buffer.seal_bytes = HELD_SEAL_BYTES
-        self.buffer.congested_bytes = self._ring_bytes // 2
+        self._hold_much()
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
         if self.pending_bytes:
             self._wake()
+
+    def _hold_much(self) -> None:
+        """While there is no attachment, keep what the ring is for; the last quarter is for control messages."""
+        self.buffer.congested_bytes = self._ring_bytes // 2
+        self.buffer.full_bytes = self._ring_bytes * 3 // 4
 
     async def run(self, write: Callable[[Message], Awaitable[object]]) -> None:
         """Write messages until cancelled: the one writer task of an attachment."""

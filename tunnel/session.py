@@ -180,7 +180,7 @@ class Session:
         self.link_writable(writable=self._writable)
         if self._end_received and not self._is_holding():
             link.send_end()
-        if self._buffer.is_congested():
+        if not self._buffer.has_room(0):
             link.pause()
             self._owner.wait_for_relief(self)
 
@@ -530,9 +530,9 @@ class Session:
         would otherwise pile up a hundred times what the tunnel may hold.
         """
         buffer = self._buffer
-        if not self._pending and not buffer.is_congested() and self._send.spend_all(len(span)):
+        if not self._pending and buffer.has_room(len(span)) and self._send.spend_all(len(span)):
             buffer.add(self.slot, DATA, span)
-            if buffer.is_congested() and self._link is not None:
+            if self._link is not None and not buffer.has_room(len(span)):
                 self._link.pause()
                 self._owner.wait_for_relief(self)
             return
@@ -543,7 +543,7 @@ class Session:
 
     def _send_pending(self) -> None:
         """Send what the credit allows, cut between frames: a player may be shown a notice there."""
-        if self._buffer.is_congested():
+        if not self._buffer.has_room(len(self._pending)):
             self._owner.wait_for_relief(self)
             return
         available = self._send.available

@@ -23,8 +23,11 @@ cdef class ChunkBuffer:
     cdef Py_ssize_t _count
     cdef bytearray _chunks
     cdef public Py_ssize_t congested_bytes
+    cdef public Py_ssize_t full_bytes
     cdef public Py_ssize_t sealed_bytes
 
     cpdef bint is_congested(self)
+    @cython.locals(waiting=Py_ssize_t)
+    cpdef bint has_room(self, Py_ssize_t size)
     cpdef add(self, unsigned long long slot, int kind, bytes payload)
     cpdef bytes take(self)

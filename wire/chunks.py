@@ -130,6 +130,9 @@ def unpack_chunks(batch: bytes) -> list[tuple[int, ChunkKind, bytes]]:
     return chunks
 
 
+LIGHT_BYTES = 2048
+"""What a session may bring at once and still count as one that brings little: some thirty small frames."""
+
 SEAL_CHUNKS = MAX_CHUNKS // 2
 """With so many chunks a batch is closed, too: a receiver takes no more than twice as many."""
 
@@ -142,7 +145,7 @@ class ChunkBuffer:
     are not written yet.
     """
 
-    __slots__ = ("_chunks", "_count", "_seal", "_wake", "congested_bytes", "seal_bytes", "sealed_bytes")
+    __slots__ = ("_chunks", "_count", "_seal", "_wake", "congested_bytes", "full_bytes", "seal_bytes", "sealed_bytes")
 
     def __init__(
         self, wake: Callable[[], None], seal: Callable[[], None], *, seal_bytes: int, congested_bytes: int
@@ -153,6 +156,7 @@ class ChunkBuffer:
         self._chunks = bytearray()
         self._count = 0
         self.congested_bytes = congested_bytes
+        self.full_bytes = 2 * congested_bytes
         self.sealed_bytes = 0
 
     @property
@@ -163,6 +167,15 @@ class ChunkBuffer:
     def is_congested(self) -> bool:
         """Whether the tunnel takes less than its sessions bring."""
         return self.sealed_bytes + len(self._chunks) > self.congested_bytes
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes of one session may come in.
+
+        Much at a time only while nothing is congested; little, such as a player's few frames, until the buffer is
+        full: who brings much must not keep those from playing who bring little.
+        """
+        waiting = self.sealed_bytes + len(self._chunks)
+        return waiting <= (self.congested_bytes if size > LIGHT_BYTES else self.full_bytes)
 
     def add(self, slot: int, kind: int, payload: bytes) -> None:
         """Add a chunk; raises EncodeError as `append_chunk` does."""

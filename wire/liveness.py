@@ -25,6 +25,7 @@ class Liveness:
     """One attachment, seen from one end."""
 
     __slots__ = (
+        "_began_ns",
         "_echo_ns",
         "_heard_ns",
         "_last_tick_ns",
@@ -41,6 +42,7 @@ class Liveness:
         self.jitter_ns = 0  # how much the one-way time towards us varies, smoothed
         self._silent_ticks = 0
         self._last_tick_ns = now_ns
+        self._began_ns = now_ns  # before any heartbeat of ours
         self._echo_ns = 0  # the clock of the other end in its last heartbeat, 0 for none
         self._heard_ns = now_ns  # when that one came
         self._transit_ns: int | None = None  # of that one, in no common clock: only differences mean something
@@ -70,7 +72,7 @@ class Liveness:
 
     def take(self, sent_ns: int, echoed_ns: int, waited_ns: int, now_ns: int) -> None:
         """Learn from the other end's heartbeat; raises TunnelFault for an echo that cannot be."""
-        if echoed_ns and not 0 <= waited_ns <= now_ns - echoed_ns:
+        if echoed_ns and not (self._began_ns <= echoed_ns and 0 <= waited_ns <= now_ns - echoed_ns):
             raise TunnelFault(f"heartbeat that waited {waited_ns} ns of {now_ns - echoed_ns}")
         if echoed_ns:
             self._measure(now_ns - echoed_ns - waited_ns)

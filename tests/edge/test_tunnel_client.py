@@ -160,3 +160,17 @@ async def test_a_drain_ends_even_when_the_core_is_gone() -> None:
         await edge.drain()
         with contextlib.suppress(ConnectionError):
             await asyncio.open_connection(LOOPBACK, edge.address.port)
+
+
+async def test_a_drain_ends_when_the_core_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.tunnel_client.LEAVE_SECONDS", 0.01)
+    async with (
+        running_origin(echo) as origin,
+        running_core(core_config(origin), load_pack("echo")) as core,
+        running_edge(edge_config(core.port)) as edge,
+        asyncio.timeout(5),
+    ):
+        await edge.wait_ready()
+        assert edge.tunnel is not None
+        monkeypatch.setattr(edge.tunnel.queue, "drained", asyncio.Event().wait)
+        await edge.drain()

@@ -14,6 +14,7 @@ from edge.edge import LOOPBACK as LOOPBACK_PREFIXES
 from edge.edge import AdmissionConfig, Edge
 from edge.handover import HandoverError
 from edge.prefixes import PrefixSet
+from edge.shared_counts import private_counts
 from edge.upgrade import TakenEdge, take_over
 from games.registry import load_pack
 from tests.relays import (
@@ -46,9 +47,11 @@ async def standing_still(edge: Edge) -> AsyncIterator[tuple[TakenEdge, asyncio.T
 
 
 @asynccontextmanager
-async def running_successor(taken: TakenEdge, player: Streams) -> AsyncIterator[Edge]:
+async def running_successor(
+    taken: TakenEdge, player: Streams, admission: AdmissionConfig | None = None
+) -> AsyncIterator[Edge]:
     """Run the edge that takes over, until its player has left."""
-    successor = Edge(edge_config(free_port()), taken)
+    successor = Edge(replace(edge_config(free_port()), admission=admission or AdmissionConfig()), taken)
     task = asyncio.create_task(successor.run())
     try:
         yield successor
@@ -179,3 +182,24 @@ async def test_a_player_who_waits_at_the_door_is_told_to_come_back() -> None:
             await handing
             assert b"connect again" in await player[0].read()
     assert edge.counters.sessions_refused == {"edge_draining": 1}
+
+
+async def test_a_player_who_is_lost_with_the_old_process_counts_no_more() -> None:
+    counts = private_counts(10)
+    address = counts.key_of(b"a", bytes([127, 0, 0, 1]))
+    nobody_exempt = AdmissionConfig(exempt=PrefixSet(), counts=counts)
+    async with running_pair(say_much) as edge, player_of(edge, receive_bytes=4096) as player:
+        links = edge._door.links
+        while not (links() and links()[0].unsent_bytes):  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        async with (
+            standing_still(edge) as (taken, handing),
+            running_successor(taken, player, nobody_exempt) as successor,
+        ):
+            while not edge._is_draining:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+            assert counts.held(address) == 1
+            handing.cancel()
+            while successor.running_sessions:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.01)
+            assert counts.held(address) == 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tunnel.attachment import Attachment
+from wire.errors import TunnelFault
 
 
 class FakeEnd:
@@ -49,3 +50,29 @@ async def test_a_message_that_comes_behind_the_end_is_not_handled() -> None:
         await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert end.handled == ["in time"]
+
+
+async def test_a_write_under_way_may_end_and_no_other_begins() -> None:
+    """GRPC sends no status while one is under way."""
+    end, may_end, written = FakeEnd(), asyncio.Event(), list[object]()
+
+    async def read() -> None:
+        raise TunnelFault("no sense in it")
+
+    async def write(message: object) -> None:
+        written.append(message)
+        await may_end.wait()
+        written.append("done")
+
+    async def write_two(write: Callable[[Any], Awaitable[object]]) -> None:
+        await write("one")
+        await write("two")
+
+    end.run = write_two  # type: ignore[method-assign]
+    attachment: Attachment[Any] = Attachment(end, "test")  # type: ignore[arg-type]
+    carrying = asyncio.create_task(attachment.carry(read, write, last_write_seconds=10.0))
+    await attachment.over.wait()
+    may_end.set()
+    with pytest.raises(TunnelFault):
+        await carrying
+    assert written == ["one", "done"]

@@ -8,6 +8,7 @@ from tests.tunnel.fakes import FakeEnd, FakeLink
 from tests.wire.strategies import frame_of
 from tunnel.owner import CORE_SIDE, EDGE_SIDE
 from tunnel.session import Session
+from wire.chunks import LIGHT_BYTES
 from wire.errors import TunnelFault
 from wire.layout import RAW, FrameLayout
 from wire.reasons import Reason
@@ -219,7 +220,7 @@ def test_a_reset_after_the_end_is_no_loss() -> None:
 def test_a_link_that_opens_into_congestion_waits() -> None:
     end = FakeEnd(EDGE_SIDE)
     session, link = make(end, connected=False)
-    end.buffer.congested_bytes = -1
+    end.buffer.congested_bytes = end.buffer.full_bytes = -1
     session.connect(link)
     assert link.is_paused
     assert end.relief == [session]
@@ -228,13 +229,32 @@ def test_a_link_that_opens_into_congestion_waits() -> None:
 def test_congestion_pauses_the_link_until_relief() -> None:
     end = FakeEnd(EDGE_SIDE)
     session, link = make(end)
-    end.buffer.congested_bytes = 1
+    end.buffer.congested_bytes = end.buffer.full_bytes = 1
     session.link_data(b"one")
     assert link.is_paused
     assert end.relief == [session]
-    end.buffer.congested_bytes = 1 << 30
+    end.buffer.congested_bytes = end.buffer.full_bytes = 1 << 30
     session.tunnel_relieved()
     assert not link.is_paused
+
+
+def test_who_brings_little_plays_on_beside_those_who_bring_much() -> None:
+    end = FakeEnd(EDGE_SIDE)
+    heavy, heavy_link = make(end)
+    end.buffer.congested_bytes = 1000
+    heavy.link_data(bytes(LIGHT_BYTES + 1))
+    assert heavy_link.is_paused
+    heavy.link_data(b"read before the pause" + bytes(LIGHT_BYTES))
+    assert heavy.held_bytes > LIGHT_BYTES, "it stays with the session"
+    light, light_link = make(end)
+    light.link_data(b"a move")
+    assert not light_link.is_paused
+    assert light.held_bytes == 0
+    end.outgoing.clear()
+    end.buffer.congested_bytes = 1 << 30
+    heavy.tunnel_relieved()
+    assert heavy.held_bytes == 0
+    assert not heavy_link.is_paused
 
 
 @pytest.mark.parametrize("finish", ["tunnel_end", "tunnel_close"])

@@ -47,7 +47,7 @@ def test_round_trip_and_jitter_come_from_heartbeats_of_clocks_that_have_nothing_
     assert 15 * MS < far.jitter_ns < 21 * MS
 
 
-@pytest.mark.parametrize(("echoed", "waited"), [(2000, 0), (500, 600), (500, 1 << 63)])
+@pytest.mark.parametrize(("echoed", "waited"), [(2000, 0), (500, 600), (500, 1 << 63), (99, 0)])
 def test_an_echo_that_cannot_be_is_a_fault(echoed: int, waited: int) -> None:
     with pytest.raises(TunnelFault, match="heartbeat that waited"):
-        Liveness(0).take(1, echoed, waited, 1000)
+        Liveness(100).take(1, echoed, waited, 1000)
