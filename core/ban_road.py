@@ -68,7 +68,7 @@ class BanRoad:
 
     def leave(self, outbox: BansOutbox) -> None:
         """A tunnel is gone."""
-        del self._senders[outbox]
+        self._senders.pop(outbox).end()
 
     def everybody(self) -> dict[Banned, None]:
         """Return who is banned; not by a view of the table, because from the table itself that takes 2 ms for all."""
@@ -127,6 +127,12 @@ class _Sender:
         if len(self._removed) > MAX_BANS:  # the edge is stuck: a whole set is shorter by now
             self.tell_all()
         self._go_on()
+
+    def end(self) -> None:
+        """Tell nothing more: the tunnel is gone, or another sender begins anew, and this one may not finish for it."""
+        self._resets = False
+        self._added.clear()
+        self._removed.clear()
 
     def tunnel_relieved(self) -> None:
         """The tunnel has room for the next message; called by the outbox."""

@@ -111,8 +111,8 @@ class Outbox(Generic[Message]):
         self._wake()
 
     def add_urgent(self, message: Message) -> None:
-        """Send a message that does not count before all others; dropped while another one waits for the same."""
-        if self._urgent is None:
+        """Send a message that does not count before all others; it takes the place of a heartbeat that still waits."""
+        if self._urgent is None or self._urgent.HasField("heartbeat"):
             self._urgent = message
             self._wake()
 

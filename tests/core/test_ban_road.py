@@ -247,3 +247,17 @@ def test_an_edge_comes_to_hold_what_the_core_does_and_never_more_than_it_may(
         held = {number for number in range(13) if book.name_notice("account", b"%d" % number) is not None}
         assert {account(number) for number in held} == set(road.everybody())
         assert len(book) == len(held)
+
+
+def test_an_edge_that_begins_anew_is_not_told_by_two() -> None:
+    """The rest of what was on its way would be the end of the new set, too early."""
+    road = BanRoad(Clock())
+    road.set([Ban(account(number)) for number in range(3 * ENTRIES_SENT)], LAYOUT)
+    outbox = lead(road)
+    outbox.deliver(1)
+    outbox.waiting.clear()  # it is in the ring of the tunnel, and comes before all others
+    road.leave(cast("BansOutbox", outbox))
+    road.lead_to(cast("BansOutbox", outbox))
+    told = outbox.deliver()
+    assert [changes.resets for changes in told] == [True, False, False]
+    assert [changes.is_complete for changes in told] == [False, False, True]

@@ -131,3 +131,14 @@ async def test_messages_acknowledge_what_was_received_when_they_leave() -> None:
     async with running(outbox, writer):
         await outbox.drained()
     assert writer.messages[0].acknowledged == 1
+
+
+async def test_a_farewell_takes_the_place_of_a_heartbeat_and_no_heartbeat_that_of_a_farewell() -> None:
+    outbox, writer = make_outbox(), Writer()
+    heartbeat = tunnel_pb2.AttachRequest(heartbeat=tunnel_pb2.Heartbeat())
+    outbox.add_urgent(heartbeat)
+    outbox.add_urgent(tunnel_pb2.AttachRequest(leave=tunnel_pb2.Leave(reason="core_draining")))
+    outbox.add_urgent(heartbeat)
+    async with running(outbox, writer):
+        await outbox.drained()
+    assert [message.WhichOneof("message") for message in writer.messages] == ["leave"]
