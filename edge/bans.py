@@ -144,10 +144,6 @@ class BanBook:
         for tell in self.on_change:
             tell()
 
-    def clear(self) -> None:
-        """Forget everything: somebody else says who is banned."""
-        self._bans, self._coming, self._is_whole = BanSet(), None, False
-
     def abandon(self) -> None:
         """Forget the set that is on its way: a part of it was bad, or will not come."""
         self._coming = None
@@ -164,17 +160,18 @@ class BanBook:
 class BanBooks:
     """The bans of every core this edge has a tunnel to: who is banned by any of them is.
 
-    Cores of one fleet have the same bans, and each says them by itself. What a core said that cannot be reached any
-    more stays in force until another one has said all of its own. ``clock`` gives monotonic seconds, ``is_attached``
-    says whether a core can be reached; ``on_change`` is called whenever others may be banned than before.
+    Cores of one fleet have the same bans, and each says them by itself. What a core said to which there is no tunnel
+    any more stays in force until another one has said all of its own: see `tidy`. ``clock`` gives monotonic seconds,
+    ``has_tunnel`` says whether there is one to a core; ``on_change`` is called whenever others may be banned than
+    before.
     """
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, *, is_attached: Callable[[str], bool] = lambda _: True
+        self, clock: Callable[[], float] = time.monotonic, *, has_tunnel: Callable[[str], bool] = lambda _: True
     ) -> None:
         self.on_change: list[Callable[[], None]] = []
         self._clock = clock
-        self._is_attached = is_attached
+        self._has_tunnel = has_tunnel
         self._books: dict[str, BanBook] = {}
 
     def __len__(self) -> int:
@@ -199,7 +196,12 @@ class BanBooks:
 
     def _changed(self, core: str) -> None:
         if self._books[core].is_whole:
-            for other in [each for each in self._books if each != core and not self._is_attached(each)]:
-                self._books[other].clear()
+            self.tidy()
         for tell in self.on_change:
             tell()
+
+    def tidy(self) -> None:
+        """Forget what cores have said that are gone, if another one has said all of its own; called now and then."""
+        if any(book.is_whole and self._has_tunnel(core) for core, book in self._books.items()):
+            for core in [each for each in self._books if not self._has_tunnel(each)]:
+                del self._books[core]

@@ -108,7 +108,7 @@ class Edge:
         self._config = config
         rules = config.admission
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
-        self.bans = BanBooks(time.monotonic, is_attached=self._is_attached)
+        self.bans = BanBooks(time.monotonic, has_tunnel=self._has_tunnel)
         self._bans_changed = asyncio.Event()
         self.bans.on_change.append(self._bans_changed.set)
         counts = rules.counts or private_counts(config.max_connections)
@@ -316,8 +316,8 @@ class Edge:
         tunnel.on_attach.append(self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
 
-    def _is_attached(self, core: str) -> bool:
-        return any(client.core == core and client.attached is not None for client in self._clients)
+    def _has_tunnel(self, core: str) -> bool:
+        return any(client.core == core and client.tunnel is not None for client in self._clients)
 
     async def _open_when_attached(self) -> None:
         if self._last_policy is not None:  # known from before: who comes while no core answers is told so
@@ -378,3 +378,4 @@ class Edge:
             self.refusals.tick(time.monotonic())
             for client in self._clients:
                 client.tick(clock())
+            self.bans.tidy()

@@ -250,11 +250,10 @@ def test_who_brings_little_plays_on_beside_those_who_bring_much() -> None:
     light.link_data(b"a move")
     assert not light_link.is_paused
     assert light.held_bytes == 0
-    end.outgoing.clear()
+    held = heavy.held_bytes
     end.buffer.congested_bytes = 1 << 30
     heavy.tunnel_relieved()
-    assert heavy.held_bytes == 0
-    assert not heavy_link.is_paused
+    assert heavy.held_bytes < held, "as much as the window lets go"
 
 
 @pytest.mark.parametrize("finish", ["tunnel_end", "tunnel_close"])
