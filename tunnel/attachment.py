@@ -107,7 +107,7 @@ class Attachment(Generic[Message]):
 
     def _is_over(self) -> bool:
         """Whether nothing may be handled or sent any more; asked for each message, because a sleep ends anywhere."""
-        if self._lost.done():
+        if self._lost.done() or self.over.is_set():
             return True
         if self.has_slept():
             self.give_up("this process did not run for too long: the other end has given up on it")
