@@ -6,6 +6,7 @@ another version: what cannot be read is refused whole, and the running edge goes
 """
 
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Sequence
 
@@ -40,6 +41,7 @@ class Wire:
 
     def __init__(self, end: socket.socket, timeout_seconds: float) -> None:
         self._socket = end
+        end.set_inheritable(False)
         end.settimeout(timeout_seconds)
 
     def send(self, message: handover_pb2.Message, descriptors: Sequence[int] = ()) -> None:
@@ -86,6 +88,8 @@ class Wire:
             header, descriptors, flags, address = socket.recv_fds(self._socket, HEADER_BYTES, MAX_DESCRIPTORS)
         except OSError as error:
             raise HandoverError(f"nothing came from the other process: {error}") from error
+        for descriptor in descriptors:  # else the next successor would get a copy of each that nobody ever closes
+            os.set_inheritable(descriptor, False)  # noqa: FBT003 - the system's own signature
         if len(header) < HEADER_BYTES:
             header += self._receive_exactly(HEADER_BYTES - len(header))
         return header, descriptors, flags, address
