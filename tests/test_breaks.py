@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -18,35 +17,13 @@ from edge.edge_tunnel import EdgeTunnel
 from fleet.address import Address
 from games.pko.framing import KEEP_ALIVE
 from games.registry import load_pack
-from tests.relays import LOOPBACK, Streams, core_config, edge_config, running_core, running_edge, running_origin
+from tests.relays import LOOPBACK, Server, Streams, core_config, edge_config, reset, running_core, running_edge, server
 from tidegate.gameday.conditions import CLEAR, Conditions, CutKind
 from tidegate.gameday.fault_proxy import FaultProxy
 from tunnel import end
 from wire.reasons import Reason, explain
 
 PLACE = bytes(range(16))
-
-
-@dataclass
-class Server:
-    """A game server that says only what the test lets it say."""
-
-    port: int
-    visits: asyncio.Queue[Streams] = field(default_factory=asyncio.Queue)
-    opened: list[Streams] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def server() -> AsyncIterator[Server]:
-    made = Server(0)
-
-    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        made.opened.append((reader, writer))
-        made.visits.put_nowait((reader, writer))
-        await asyncio.Event().wait()
-
-    async with running_origin(receive) as made.port:
-        yield made
 
 
 @asynccontextmanager
@@ -114,13 +91,6 @@ async def network(
             yield made
         finally:
             await made.leave()
-
-
-def reset(streams: Streams) -> None:
-    """End a connection so that the other side need not be asked whether it has more to say."""
-    with contextlib.suppress(OSError):
-        streams[1].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    streams[1].transport.abort()
 
 
 async def until(condition: Callable[[], bool]) -> None:
