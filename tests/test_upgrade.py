@@ -251,7 +251,7 @@ async def test_a_successor_that_cannot_start_leaves_everything_as_it_is(tmp_path
 async def test_five_upgrades_leak_nothing() -> None:
     async with edges() as edge:
         pairs = [await edge.join() for _ in range(3)]
-        files = []
+        files: list[int] = []
         for _ in range(5):
             await edge.upgrade()
             for player, visit in pairs:

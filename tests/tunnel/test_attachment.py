@@ -1,7 +1,9 @@
 """One attachment carried by hand: every way it ends, and that nothing is handled or written after that."""
 
 import asyncio
+import time
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, cast
 
 import pytest
@@ -132,7 +134,7 @@ def ticking(clock: Clock) -> Callable[[Attachment[Any]], Any]:
 
     async def tick(self: Attachment[Any]) -> None:
         # The same function with other globals: only its sleep is another one.
-        function = type(original)(
+        function = FunctionType(
             original.__code__,
             {**original.__globals__, "asyncio": Asyncio, "now_ns": lambda: clock.ns},
             original.__name__,
@@ -224,8 +226,6 @@ async def test_a_sleep_is_noticed_by_the_next_tick(carried: Carried) -> None:
 
 
 async def test_the_hold_began_when_the_sleep_did(carried: Carried) -> None:
-    import time
-
     await carried.clock.tick(ns=60 * SLEPT_NS)
     await carried.lost()
     assert 59 < carried.end.held_seconds(time.monotonic()) < 70
