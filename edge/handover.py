@@ -41,6 +41,7 @@ class Wire:
 
     def __init__(self, end: socket.socket, timeout_seconds: float) -> None:
         self._socket = end
+        end.set_inheritable(False)
         end.settimeout(timeout_seconds)
 
     def send(self, message: handover_pb2.Message, descriptors: Sequence[int] = ()) -> None:

@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
@@ -175,6 +175,35 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     while data := await reader.read(65536):
         writer.write(data)
         await writer.drain()
+
+
+@dataclass
+class Server:
+    """A game server that says only what the test lets it say."""
+
+    port: int
+    visits: asyncio.Queue[Streams] = field(default_factory=asyncio.Queue)
+    opened: list[Streams] = field(default_factory=list)
+
+
+@asynccontextmanager
+async def server() -> AsyncIterator[Server]:
+    made = Server(0)
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.opened.append((reader, writer))
+        made.visits.put_nowait((reader, writer))
+        await asyncio.Event().wait()
+
+    async with running_origin(receive) as made.port:
+        yield made
+
+
+def reset(streams: Streams) -> None:
+    """End a connection so that the other side need not be asked whether it has more to say."""
+    with contextlib.suppress(OSError):
+        streams[1].get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    streams[1].transport.abort()
 
 
 def free_port() -> int:

@@ -148,6 +148,112 @@ async def test_a_second_attachment_of_a_tunnel_is_refused_and_the_first_lives_on
         assert answer.batch.chunks.endswith(b"\x00\x03a")
 
 
+def resuming(core: Core, acknowledged: int = 1, **changes: Any) -> Request:
+    """The hello of an edge that comes back for its tunnel and has handled the policy."""
+    return Request(acknowledged=acknowledged, hello=hello(**({"resume": True, "epoch": core.service.epoch} | changes)))
+
+
+async def test_who_comes_back_takes_the_tunnel_from_the_attachment_before(core: Core) -> None:
+    async with attached(core) as first, calling(core) as second:
+        await first.write(Request(sequence=1, open=opening()))
+        await first.write(Request(sequence=2, batch=batch(1, ChunkKind.DATA, b"\x00\x03a")))
+        assert (await read(first)).sequence == 2
+        await second.write(resuming(core))
+        code, details = await status(first)
+        assert code is grpc.StatusCode.ABORTED
+        assert "attached anew" in details
+        welcome = await read(second)
+        assert welcome.welcome.resumed
+        assert welcome.acknowledged == 2
+        again = await read(second)
+        assert (again.sequence, again.batch.chunks[-3:]) == (2, b"\x00\x03a"), "it may not have come"
+        await second.write(Request(sequence=3, acknowledged=2, batch=batch(1, ChunkKind.DATA, b"\x00\x03b")))
+        assert (await read(second)).batch.chunks.endswith(b"\x00\x03b")
+
+
+async def test_another_edge_does_not_get_the_tunnel(core: Core) -> None:
+    async with attached(core) as first, calling(core) as second:
+        await second.write(resuming(core, edge_name="edge-2"))
+        code, details = await status(second)
+        assert code is grpc.StatusCode.PERMISSION_DENIED
+        assert "belongs to another edge" in details
+        await first.write(Request(sequence=1, open=opening()))
+        await first.write(Request(sequence=2, batch=batch(1, ChunkKind.DATA, b"\x00\x03a")))
+        assert (await read(first)).batch.chunks.endswith(b"\x00\x03a")
+
+
+@pytest.mark.parametrize("changes", [{"tunnel_id": bytes(16)}, {"epoch": 1}], ids=["tunnel", "epoch"])
+async def test_who_comes_back_for_what_is_not_there_is_told_so(core: Core, changes: dict[str, Any]) -> None:
+    async with attached(core) as first, calling(core) as second:
+        await second.write(resuming(core, **changes))
+        welcome = await read(second)
+        assert welcome.WhichOneof("message") == "welcome"
+        assert not welcome.welcome.resumed
+        assert (await status(second))[0] is grpc.StatusCode.OK
+        assert len(core.service.tunnels) == 1
+        await first.write(Request(sequence=1, open=opening()))
+
+
+async def test_who_goes_on_from_where_nobody_can_be_loses_the_tunnel(core: Core) -> None:
+    async with attached(core), calling(core) as second:
+        await second.write(resuming(core, acknowledged=99))
+        code, details = await status(second)
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert "goes on behind 99" in details
+        assert not core.service.tunnels
+
+
+async def test_an_edge_that_leaves_ends_its_tunnel_at_once(core: Core) -> None:
+    async with attached(core) as call:
+        await call.write(Request(sequence=1, open=opening()))
+        await call.write(Request(acknowledged=1, leave=tunnel_pb2.Leave(reason="edge_draining")))
+        await status(call)
+        assert not core.service.tunnels
+
+
+async def detached(core: Core, **changes: Any) -> None:
+    """An edge that was there, and whose call broke."""
+    async with attached(core, **changes):
+        (tunnel,) = core.service.tunnels.values()
+    async with asyncio.timeout(10):
+        while tunnel.is_attached:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.005)
+
+
+PLACE = bytes(range(100, 116))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_ended"),
+    [({}, True), ({"place": b""}, False), ({"place": bytes(16)}, False), ({"edge_name": "edge-2"}, False)],
+    ids=["the same", "no place", "another place", "another edge"],
+)
+async def test_a_worker_started_anew_ends_what_it_had(core: Core, changes: dict[str, Any], is_ended: bool) -> None:
+    await detached(core, place=PLACE)
+    async with attached(core, **({"place": PLACE, "tunnel_id": bytes(16)} | changes)):
+        assert (bytes(range(16)) not in core.service.tunnels) is is_ended
+
+
+async def test_a_worker_that_is_there_is_not_ended_by_another_at_its_place(core: Core) -> None:
+    async with attached(core, place=PLACE), attached(core, place=PLACE, tunnel_id=bytes(16)):
+        assert len(core.service.tunnels) == 2
+
+
+async def test_a_draining_core_lets_in_whom_an_edge_brought_before_it_knew(core: Core) -> None:
+    async with attached(core) as call:
+        (tunnel,) = core.service.tunnels.values()
+        tunnel.announce_drain(30)
+        drain = await read(call)
+        assert drain.WhichOneof("message") == "drain"
+        await call.write(Request(sequence=1, acknowledged=1, open=opening()))
+        await call.write(Request(sequence=2, acknowledged=1, batch=batch(1, ChunkKind.DATA, b"\x00\x03a")))
+        assert (await read(call)).batch.chunks.endswith(b"\x00\x03a")
+        late = opening(2, session_id=bytes(15) + b"2")
+        await call.write(Request(sequence=3, acknowledged=drain.sequence, open=late))
+        refused = await read(call)
+        assert (refused.close.slot, refused.close.reason) == (2, "core_draining")
+
+
 async def test_a_draining_core_refuses_new_tunnels(core: Core) -> None:
     await core.drain()
     async with calling(core) as call:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge import bans as bans_module
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
-from edge.bans import BanBook
+from edge.bans import BanBook, BanBooks
 from edge.denied_names import DeniedNames
 from edge.prefixes import PrefixSet, pack_address, parse_prefix
 from edge.shared_counts import private_counts
@@ -188,6 +188,72 @@ def test_the_book_agrees_with_a_list_of_bans(history: list[Step], low: int) -> N
 
 def covers(whom: Banned, address: bytes) -> bool:
     return ip_address(address) in ip_network((whom.value, whom.bits))
+
+
+# Several cores: a book for each.
+
+
+class Shelf:
+    """The books of two cores, "a" and "b"."""
+
+    def __init__(self) -> None:
+        self.attached = {"a", "b"}
+        self.clock = Clock()
+        self.books = BanBooks(self.clock, has_tunnel=self.attached.__contains__)
+        self.told = 0
+        self.books.on_change.append(self._tell)
+
+    def _tell(self) -> None:
+        self.told += 1
+
+    def says(self, core: str, *names: str, is_complete: bool = True) -> None:
+        """A core tells all of its bans."""
+        bans = tuple(Ban(account(name), 0, name.encode()) for name in names)
+        self.books.book(core).take(BanChanges(added=bans, resets=True, is_complete=is_complete))
+
+    def banned(self, *names: str) -> str:
+        return "".join(name for name in names if self.books.name_notice("account", name.encode()) is not None)
+
+
+def test_whom_any_core_has_banned_is_banned() -> None:
+    shelf = Shelf()
+    assert len(shelf.books) == 0
+    shelf.says("a", "x")
+    shelf.says("b", "x", "y")
+    shelf.books.book("b").take(BanChanges(added=(Ban(network("192.0.2.0/24"), 0, NOTICE),)))
+    assert shelf.banned("x", "y", "z") == "xy"
+    assert shelf.books.address_notice(bytes([192, 0, 2, 1])) == NOTICE
+    assert shelf.books.address_notice(bytes([192, 0, 3, 1])) is None
+    assert (len(shelf.books), shelf.told) == (3, 3)
+    assert shelf.books.book("a") is shelf.books.book("a")
+
+
+def test_what_a_lost_core_said_holds_until_another_has_said_all() -> None:
+    shelf = Shelf()
+    shelf.says("a", "x")
+    shelf.attached.discard("a")
+    assert shelf.banned("x") == "x"
+    shelf.says("b", "y", is_complete=False)
+    assert shelf.banned("x", "y") == "x", "nobody slips through meanwhile"
+    shelf.books.book("b").take(BanChanges(is_complete=True))
+    assert shelf.banned("x", "y") == "y"
+
+
+def test_a_change_of_a_core_that_has_never_said_all_takes_nothing_away() -> None:
+    shelf = Shelf()
+    shelf.says("a", "x")
+    shelf.attached.discard("a")
+    shelf.books.book("b").take(BanChanges(added=(Ban(account("y")),)))
+    assert shelf.banned("x", "y") == "xy"
+
+
+def test_a_core_that_is_there_keeps_its_word() -> None:
+    shelf = Shelf()
+    shelf.says("a", "x")
+    shelf.says("b")
+    assert shelf.banned("x") == "x"
+    shelf.says("a")
+    assert shelf.banned("x") == ""
 
 
 # With the lists of the edge: the allow list wins.
