@@ -90,3 +90,11 @@ async def test_ctrl_c_ends_the_day_with_the_ledger_so_far() -> None:
     assert_nothing_lost(report)
     assert b"INTERRUPTED" in shown
     assert not any(map(is_running, children))
+
+
+@pytest.mark.timeout(300)
+async def test_three_minutes_of_faults_end_no_session_and_no_relay_grows() -> None:
+    """A short form of the half hour: one fault a minute, and as many bots as a busy machine carries."""
+    status, report, _ = await play("soak", "--minutes", "3", "--frames-per-second", "5")
+    assert_nothing_lost(report)
+    assert status == 0, report["musts"]
