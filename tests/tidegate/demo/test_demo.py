@@ -21,6 +21,7 @@ from tidegate.demo.run import Demo
 from tidegate.demo.table import EdgeFigures, build_table, describe_row
 
 
+@pytest.mark.timeout(60)  # five processes, one after the other
 async def test_a_short_demo_ends_well_and_says_so() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tidegate", "demo", "--seconds", "2", "--bots", "10", stdout=asyncio.subprocess.PIPE
