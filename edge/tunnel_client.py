@@ -101,11 +101,6 @@ class TunnelClient:
         self._is_new_process = False  # the tunnel is another process's, and bans were not handed over
         self.tunnel: EdgeTunnel | None = None  # attached, or held; None while there is none
 
-    @property
-    def attached(self) -> EdgeTunnel | None:
-        """The tunnel if its core can be reached now."""
-        return self.tunnel if self.tunnel is not None and self.tunnel.is_attached else None
-
     async def run(self) -> None:
         """Attach, carry, and attach again, until cancelled; then the sessions end."""
         try:
