@@ -13,6 +13,7 @@ from core.loop_delay import LoopDelay
 from core.origin import DirectOrigin
 from core.policy import compile_policy
 from core.tunnel_service import TunnelService
+from fleet.health import Health
 from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
 from tunnel.options import server_options
@@ -79,7 +80,14 @@ class Core:
     @property
     def running_sessions(self) -> int:
         """Players connected through this core now."""
-        return sum(tunnel.running_sessions for tunnel in self.service.tunnels.values())
+        return self.service.running_sessions
+
+    @property
+    def health(self) -> Health:
+        """Whether new players can be let in, and why not."""
+        health = self.service.health
+        late = self.loop_delay.problem
+        return Health((*health.problems, late), health.is_draining) if late else health
 
     @property
     def policy(self) -> EdgePolicy:

@@ -6,6 +6,7 @@ loses its tunnel, and only that.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -21,6 +22,7 @@ from tunnel.end import TunnelEnd
 from tunnel.options import DEFAULT_RING_BYTES
 from tunnel.owner import CORE_SIDE
 from tunnel.policy import EdgePolicy
+from tunnel.problems import check_report
 from tunnel.session import Session
 from wire.errors import MisuseError, TunnelFault
 from wire.layout import FrameLayout
@@ -92,6 +94,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             ring_bytes=limits.ring_bytes,
         )
         self.tunnel_id = hello.tunnel_id
+        self.report: tunnel_pb2.Report | None = None  # the last that the edge has made
+        self.make_load: Callable[[], tunnel_pb2.Load] | None = None
         self.place = hello.place
         self.peer_identity = ""  # by the edge's certificate
         self.has_left = False  # the edge has given the tunnel up
@@ -124,6 +128,19 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
                 self.gone(Reason.TUNNEL_LOST)
             case _:
                 raise TunnelFault(f"unexpected {kind} from the edge")
+
+    def add_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        """Say how busy this core is."""
+        if self.make_load is not None:
+            heartbeat.load.CopyFrom(self.make_load())
+
+    def take_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        """Remember how the edge says it is; raises TunnelFault."""
+        if heartbeat.HasField("load"):
+            raise TunnelFault("unexpected load from the edge")
+        if heartbeat.HasField("report"):
+            check_report(heartbeat.report)
+            self.report = heartbeat.report
 
     @property
     def keep_alive(self) -> bytes:

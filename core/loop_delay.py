@@ -16,6 +16,9 @@ PERIOD_SECONDS = 0.05
 LATE_SECONDS = 0.02
 SAID_SECONDS = 0.25
 SAY_INTERVAL_SECONDS = 10.0
+PROBLEM_SECONDS = 0.1
+SMOOTHING_LOOKS = 20
+"""A loop is in trouble when looks are late by `PROBLEM_SECONDS` in the mean over about a second."""
 
 
 class LoopDelay:
@@ -26,6 +29,13 @@ class LoopDelay:
         self._looks = 0
         self._late = 0
         self._said_at = -SAY_INTERVAL_SECONDS
+        self._recent_seconds = 0.0
+
+    @property
+    def problem(self) -> str:
+        """Why traffic is held up, in one sentence; empty while it is not."""
+        recent = self._recent_seconds
+        return f"the event loop is {recent * 1000:.0f} ms late" if recent > PROBLEM_SECONDS else ""
 
     async def run(self) -> None:
         """Measure until cancelled."""
@@ -40,6 +50,7 @@ class LoopDelay:
     def note(self, delay_seconds: float, now_seconds: float) -> None:
         """Count one look."""
         self._looks += 1
+        self._recent_seconds += (delay_seconds - self._recent_seconds) / SMOOTHING_LOOKS
         self._late += delay_seconds > LATE_SECONDS
         self.worst_seconds = max(self.worst_seconds, delay_seconds)
         if delay_seconds > SAID_SECONDS and now_seconds - self._said_at >= SAY_INTERVAL_SECONDS:

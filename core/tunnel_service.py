@@ -18,12 +18,14 @@ from core.core_tunnel import CoreLimits, CoreTunnel, Places
 from core.features.host import FeatureHost
 from core.origin import Origin
 from core.origin_watch import OriginWatch
+from fleet.health import Health
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.bans import Ban, Banned
 from tunnel.counters import Counters
 from tunnel.options import HELLO_TIMEOUT_SECONDS, MAX_NAME_BYTES, PROTOCOL_VERSION
 from tunnel.policy import EdgePolicy, encode_policy
+from tunnel.problems import bounded
 from wire.credits import check_window
 from wire.errors import LayoutError, TunnelFault
 from wire.reasons import Reason
@@ -112,6 +114,25 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
     def change_bans(self, added: Sequence[Ban], removed: Sequence[Banned]) -> None:
         """Lift some bans, then put up others or give them another time or notice; raises as `set_bans` does."""
         self._bans.change(added, removed, self.policy.clientbound)
+
+    @property
+    def running_sessions(self) -> int:
+        """Players connected through this core now."""
+        return sum(tunnel.running_sessions for tunnel in self.tunnels.values())
+
+    @property
+    def health(self) -> Health:
+        """Whether new players can be let in, and why not."""
+        problems = (self._watch.problem,) if self._watch.problem else ()
+        return Health(problems, self.is_draining)
+
+    def load(self) -> tunnel_pb2.Load:
+        """Say how busy this core is, for edges that choose among several."""
+        return tunnel_pb2.Load(
+            sessions=self.running_sessions,
+            max_sessions=self._limits.max_sessions,
+            problems=bounded(self.health.problems),
+        )
 
     def tick(self, now_seconds: float) -> None:
         """Keep time for all tunnels; called about once a second."""
@@ -246,6 +267,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             self._features,
         )
         tunnel.peer_identity = _identity(context)
+        tunnel.make_load = self.load
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message))
         self._bans.lead_to(tunnel.queue)

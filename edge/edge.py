@@ -35,8 +35,11 @@ from edge.upgrade import (
     send_the_rest,
     wait_for_successor,
 )
+from fleet.health import Health
+from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
+from tunnel.problems import bounded
 from tunnel.session import Session
 from wire.errors import TunnelFault
 from wire.reasons import Reason
@@ -170,6 +173,12 @@ class Edge:
     def connections(self) -> int:
         """Descriptors held for players, with a session or without."""
         return self._door.connections
+
+    @property
+    def health(self) -> Health:
+        """Whether new players can be let in, and why not."""
+        problems = () if any(tunnel.is_attached for tunnel in self.tunnels) else ("no core is attached",)
+        return Health(problems, self._is_draining)
 
     async def run(self) -> None:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
@@ -313,8 +322,24 @@ class Edge:
         bans.abandon()  # the rest of a set that was on its way will not come
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
+        tunnel.make_report = self._report
         tunnel.on_attach.append(self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
+
+    def _report(self) -> tunnel_pb2.Report:
+        """Say how this edge is, for its operator."""
+        counters = self.counters
+        health = self.health
+        return tunnel_pb2.Report(
+            sessions=self.running_sessions,
+            max_sessions=self._config.max_sessions,
+            bytes_serverbound=counters.bytes_serverbound,
+            bytes_clientbound=counters.bytes_clientbound,
+            frames_refused=sum(counters.frames_refused.values()),
+            sessions_refused=sum(counters.sessions_refused.values()),
+            problems=bounded(health.problems),
+            is_draining=health.is_draining,
+        )
 
     def _has_tunnel(self, core: str) -> bool:
         return any(client.core == core and client.tunnel is not None for client in self._clients)

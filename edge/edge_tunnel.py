@@ -26,6 +26,7 @@ from tunnel.link import Link
 from tunnel.options import DEFAULT_RING_BYTES
 from tunnel.owner import EDGE_SIDE
 from tunnel.policy import EdgePolicy, decode_policy
+from tunnel.problems import check_problems
 from tunnel.session import Session
 from wire.chunks import MAX_SLOT
 from wire.errors import TunnelFault
@@ -78,6 +79,8 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         )
         self.tunnel_id = tunnel_id
         self.welcome = welcome
+        self.load: tunnel_pb2.Load | None = None  # the last that the core has said
+        self.make_report: Callable[[], tunnel_pb2.Report] | None = None
         self.policy = policy
         self.policy_message = policy_message  # what it was read from
         self.window_bytes = window_bytes  # granted to the core, per session
@@ -158,6 +161,19 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
                 self.gone(Reason.TUNNEL_LOST)
             case _:
                 raise TunnelFault(f"unexpected {kind} from the core")
+
+    def add_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        """Report how this edge is."""
+        if self.make_report is not None:
+            heartbeat.report.CopyFrom(self.make_report())
+
+    def take_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        """Remember how busy the core says it is; raises TunnelFault."""
+        if heartbeat.HasField("report"):
+            raise TunnelFault("unexpected report from the core")
+        if heartbeat.HasField("load"):
+            check_problems(heartbeat.load.problems)
+            self.load = heartbeat.load
 
     def obey_bans(self, bans: BanBook, denied: DeniedNames) -> None:
         """Admit no name that is among the denied from now on, and put the core's bans into the book."""

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that also runs while the machine is suspended: that is a sleep like any other."""
 
+BEATS_PER_WORD = 4
+"""An end says how it is with the first of so many heartbeats: about once a second."""
+
 
 class AttachmentLostError(TidegateError):
     """An attachment is over though its stream did not say so; the text says why."""
@@ -132,6 +135,7 @@ class Attachment(Generic[Message]):
         return False
 
     async def _tick(self) -> None:
+        beats = 0
         while True:
             await asyncio.sleep(TICK_SECONDS)
             now = now_ns()
@@ -144,6 +148,9 @@ class Attachment(Generic[Message]):
             heartbeat = tunnel_pb2.Heartbeat(
                 sent_nanoseconds=sent, echoed_nanoseconds=echoed, waited_nanoseconds=waited
             )
+            if beats % BEATS_PER_WORD == 0:
+                self._end.add_word(heartbeat)
+            beats += 1
             self._end.queue.add_urgent(self._end.message_type(heartbeat=heartbeat))
 
 

@@ -250,7 +250,14 @@ class TunnelEnd(Generic[Message]):
         self._fresh.clear()
         self.quiet.set()
 
+    def add_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        """Say with a heartbeat how this end is; nothing unless a subclass knows."""
+
+    def take_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        """Take note of how the other end is; raises TunnelFault for what it may not say, or too much of it."""
+
     def _handle_heartbeat(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
+        self.take_word(heartbeat)
         if self.attachment is not None:
             self.attachment.liveness.take(
                 heartbeat.sent_nanoseconds, heartbeat.echoed_nanoseconds, heartbeat.waited_nanoseconds, now_ns()

@@ -1,6 +1,6 @@
 """Constants of the tunnel's gRPC side: protocol version, limits, channel and server options."""
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """Version of the contract in ``protos/tidegate/tunnel/v1``; both ends must speak the same."""
 
 MAX_MESSAGE_BYTES = 2 << 20

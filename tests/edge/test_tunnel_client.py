@@ -89,11 +89,11 @@ async def test_a_core_that_is_not_there_yet_is_said_once_and_found_when_it_comes
 
 
 async def end(context: Any) -> None:
-    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "protocol version 2: this core speaks version 3")
+    await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "protocol version 3: this core speaks version 4")
 
 
 async def speak_another_version(context: Any) -> None:
-    await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=3)))
+    await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=4)))
 
 
 async def grant_no_window(context: Any) -> None:
@@ -131,8 +131,8 @@ async def say_nothing(context: Any) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        (end, "this core speaks version 3"),
-        (speak_another_version, "the core speaks protocol version 3"),
+        (end, "this core speaks version 4"),
+        (speak_another_version, "the core speaks protocol version 4"),
         (grant_no_window, "window of 0 bytes"),
         (skip_the_policy, "where its policy belongs"),
         (send_a_bad_policy, "checksum"),

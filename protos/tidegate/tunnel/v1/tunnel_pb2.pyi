@@ -226,14 +226,18 @@ class Banned(_message.Message):
     def __init__(self, kind: _Optional[_Union[BanKind, str]] = ..., value: _Optional[bytes] = ..., prefix_bits: _Optional[int] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("sent_nanoseconds", "echoed_nanoseconds", "waited_nanoseconds")
+    __slots__ = ("sent_nanoseconds", "echoed_nanoseconds", "waited_nanoseconds", "report", "load")
     SENT_NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
     ECHOED_NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
     WAITED_NANOSECONDS_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    LOAD_FIELD_NUMBER: _ClassVar[int]
     sent_nanoseconds: int
     echoed_nanoseconds: int
     waited_nanoseconds: int
-    def __init__(self, sent_nanoseconds: _Optional[int] = ..., echoed_nanoseconds: _Optional[int] = ..., waited_nanoseconds: _Optional[int] = ...) -> None: ...
+    report: Report
+    load: Load
+    def __init__(self, sent_nanoseconds: _Optional[int] = ..., echoed_nanoseconds: _Optional[int] = ..., waited_nanoseconds: _Optional[int] = ..., report: _Optional[_Union[Report, _Mapping]] = ..., load: _Optional[_Union[Load, _Mapping]] = ...) -> None: ...
 
 class Drain(_message.Message):
     __slots__ = ("deadline_milliseconds",)
@@ -246,3 +250,37 @@ class Leave(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     reason: str
     def __init__(self, reason: _Optional[str] = ...) -> None: ...
+
+class Report(_message.Message):
+    __slots__ = ("sessions", "max_sessions", "bytes_serverbound", "bytes_clientbound", "frames_refused", "sessions_refused", "players_at", "probes_at", "problems", "is_draining")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_SERVERBOUND_FIELD_NUMBER: _ClassVar[int]
+    BYTES_CLIENTBOUND_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_REFUSED_FIELD_NUMBER: _ClassVar[int]
+    PLAYERS_AT_FIELD_NUMBER: _ClassVar[int]
+    PROBES_AT_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    IS_DRAINING_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    max_sessions: int
+    bytes_serverbound: int
+    bytes_clientbound: int
+    frames_refused: int
+    sessions_refused: int
+    players_at: str
+    probes_at: str
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    is_draining: bool
+    def __init__(self, sessions: _Optional[int] = ..., max_sessions: _Optional[int] = ..., bytes_serverbound: _Optional[int] = ..., bytes_clientbound: _Optional[int] = ..., frames_refused: _Optional[int] = ..., sessions_refused: _Optional[int] = ..., players_at: _Optional[str] = ..., probes_at: _Optional[str] = ..., problems: _Optional[_Iterable[str]] = ..., is_draining: _Optional[bool] = ...) -> None: ...
+
+class Load(_message.Message):
+    __slots__ = ("sessions", "max_sessions", "problems")
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    PROBLEMS_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    max_sessions: int
+    problems: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, sessions: _Optional[int] = ..., max_sessions: _Optional[int] = ..., problems: _Optional[_Iterable[str]] = ...) -> None: ...
