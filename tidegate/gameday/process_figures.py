@@ -11,9 +11,13 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class ProcessFigures:
-    """A process at one moment. ``pss_bytes`` is its proportional share, or what is resident where that is not told."""
+    """A process at one moment.
 
-    pss_bytes: int
+    ``own_bytes`` is its anonymous memory: what it holds itself, whatever else runs from the same files. Where that is
+    not told, it is what is resident.
+    """
+
+    own_bytes: int
     rss_bytes: int
     open_files: int
 
@@ -22,11 +26,11 @@ def read_figures(pid: int, proc: Path = PROC) -> ProcessFigures:
     """Read a process's figures; zeros when it has ended."""
     folder = proc / str(pid)
     rss = _kibibytes(folder / "status", "VmRSS")
-    pss = _kibibytes(folder / "smaps_rollup", "Pss") or rss
+    own = _kibibytes(folder / "status", "RssAnon") or rss
     open_files = 0
     with contextlib.suppress(OSError):
         open_files = len(os.listdir(folder / "fd"))
-    return ProcessFigures(pss * 1024, rss * 1024, open_files)
+    return ProcessFigures(own * 1024, rss * 1024, open_files)
 
 
 def cpu_seconds(pid: int, proc: Path = PROC) -> float:

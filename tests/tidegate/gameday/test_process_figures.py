@@ -11,24 +11,26 @@ from tidegate.gameday.process_figures import cpu_seconds, error_output_of, is_ru
 def test_our_own_figures() -> None:
     figures = read_figures(os.getpid())
     assert figures.rss_bytes > 1024 * 1024
-    assert figures.pss_bytes > 1024 * 1024
+    assert figures.own_bytes > 1024 * 1024
     assert figures.open_files >= 3
     assert cpu_seconds(os.getpid()) > 0
     assert is_running(os.getpid())
 
 
 def test_nobodys_figures(tmp_path: Path) -> None:
-    assert read_figures(1, tmp_path).open_files == read_figures(1, tmp_path).pss_bytes == 0
+    assert read_figures(1, tmp_path).open_files == read_figures(1, tmp_path).own_bytes == 0
     assert cpu_seconds(1, tmp_path) == 0
     assert not is_running(1, tmp_path)
     assert error_output_of(1, tmp_path) == ""
     assert writers_to("", tmp_path) == set()
 
 
-def test_without_a_proportional_share_it_is_what_is_resident(tmp_path: Path) -> None:
+def test_what_a_process_holds_itself_or_what_is_resident_where_that_is_not_told(tmp_path: Path) -> None:
     (tmp_path / "7").mkdir()
     (tmp_path / "7" / "status").write_text("Name:\tx\nState:\tS\nVmRSS:\t    12 kB\n")
-    assert read_figures(7, tmp_path).pss_bytes == 12 * 1024
+    assert read_figures(7, tmp_path).own_bytes == 12 * 1024
+    (tmp_path / "7" / "status").write_text("Name:\tx\nState:\tS\nVmRSS:\t    12 kB\nRssAnon:\t    5 kB\n")
+    assert read_figures(7, tmp_path).own_bytes == 5 * 1024
     assert is_running(7, tmp_path)
     (tmp_path / "7" / "status").write_text("State:\tZ (zombie)\n".replace("State", "Name:\tx\nState"))
     assert not is_running(7, tmp_path)

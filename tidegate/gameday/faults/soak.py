@@ -28,7 +28,7 @@ SMALL_GROWTH_BYTES = 4 * 1024 * 1024
 
 MOST_FILES_GAINED = 5.0
 
-PSS = "pss_bytes"
+MEMORY = "own_bytes"
 FILES = "other_files"
 """Open files beside one for each session."""
 SESSIONS = "sessions"
@@ -79,7 +79,7 @@ class Soak:
         musts = [none("sessions ended", outcome.sessions_ended), *outcome.ledger_musts()]
         for name, samples in self.samples.items():
             since = samples.rows[int(len(samples.rows) * WARM_UP_SHARE)].seconds
-            memory, files = samples.growth(PSS, since), samples.growth(FILES, since)
+            memory, files = samples.growth(MEMORY, since), samples.growth(FILES, since)
             sessions = samples.growth(SESSIONS, since)
             day.figures[f"{name} grew"] = (
                 f"{memory.gained / 1024:+.0f} KiB from {memory.start / 1024:.0f} KiB, {sessions.gained:+.1f} sessions, "
@@ -97,7 +97,7 @@ class Soak:
             for relay in day.network.relays:
                 figures = await asyncio.to_thread(read_figures, relay.pid)
                 values = {
-                    PSS: float(figures.pss_bytes),
+                    MEMORY: float(figures.own_bytes),
                     FILES: float(figures.open_files - relay.log.sessions),
                     SESSIONS: float(relay.log.sessions),
                 }
