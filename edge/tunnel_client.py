@@ -16,7 +16,7 @@ from uuid import uuid4
 import grpc
 import structlog
 
-from edge.backoff import Backoff
+from fleet.backoff import Backoff
 from edge.edge_tunnel import EdgeTunnel
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
