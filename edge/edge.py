@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
@@ -13,8 +14,10 @@ from google.protobuf.message import DecodeError
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
 from edge.bans import BanBooks
+from edge.core_choice import SeenCore
+from edge.cores import Cores
 from edge.denied_names import DeniedNames
-from edge.door import ROOM_BESIDE_SESSIONS, WAIT_SECONDS, Door, DoorLimits, Hope
+from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from edge.handover import HandoverError, Wire, restore_tunnel
 from edge.list_files import ListFiles
@@ -36,6 +39,7 @@ from edge.upgrade import (
     wait_for_successor,
 )
 from fleet.health import Health
+from fleet.records import Record
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
@@ -77,7 +81,7 @@ class AdmissionConfig:
 class EdgeConfig:
     """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
 
-    It keeps a tunnel to each of the ``cores``. New players go to the first that can be reached and takes any.
+    It keeps a tunnel to each of the ``cores``, the preferred one first; `Edge.set_cores` brings others, or the first.
     """
 
     listen_host: str
@@ -111,7 +115,7 @@ class Edge:
         self._config = config
         rules = config.admission
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
-        self.bans = BanBooks(time.monotonic, has_tunnel=self._has_tunnel)
+        self.bans = BanBooks(time.monotonic, has_tunnel=lambda core: self._cores.has_tunnel(core))
         self._bans_changed = asyncio.Event()
         self.bans.on_change.append(self._bans_changed.set)
         counts = rules.counts or private_counts(config.max_connections)
@@ -140,7 +144,7 @@ class Edge:
             no_room=self._door.close_at_once,
         )
         self._cache = PolicyCache(config.policy_cache)
-        self._clients = tuple(self._make_client(core) for core in config.cores)
+        self._cores = Cores(config.cores, config.tunnel.region, self._make_client, SystemRandom())
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
@@ -156,13 +160,23 @@ class Edge:
     @property
     def tunnels(self) -> tuple[EdgeTunnel, ...]:
         """The tunnels there are, attached or held, in the order of the cores."""
-        return tuple(client.tunnel for client in self._clients if client.tunnel is not None)
+        return self._cores.tunnels
 
     @property
     def tunnel(self) -> EdgeTunnel | None:
         """The tunnel that a new player would get: an attached one if there is any."""
-        tunnels = [tunnel for tunnel in self.tunnels if not tunnel.is_draining] or self.tunnels
-        return next((tunnel for tunnel in tunnels if tunnel.is_attached), next(iter(tunnels), None))
+        return self._cores.tunnel
+
+    def set_cores(self, records: Sequence[Record]) -> None:
+        """Use these cores from now on; call it at any time, from the loop.
+
+        A core that is not among them any more keeps its players as long as its tunnel does, and gets no new ones.
+        """
+        self._cores.set(records)
+
+    def cores_seen(self) -> tuple[SeenCore, ...]:
+        """Return what is known of each core, and which one new players go to."""
+        return self._cores.seen()
 
     @property
     def running_sessions(self) -> int:
@@ -186,8 +200,7 @@ class Edge:
             async with asyncio.TaskGroup() as tasks:
                 if self._taken is not None:
                     await self._bring_in(self._taken)
-                for client in self._clients:
-                    tasks.create_task(client.run(), name=f"edge-tunnel-client-{client.core}")
+                tasks.create_task(self._cores.run(), name="edge-cores")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
                 tasks.create_task(self._tick(), name="edge-tick")
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
@@ -213,19 +226,18 @@ class Edge:
             try:
                 await self._door.settled()
                 # The tunnels first: as long as one is attached, players come in by it, and go on reading by its credit.
-                await asyncio.gather(*(client.suspend() for client in self._clients))
+                await self._cores.stand_still()
                 if self._is_draining:
                     raise HandoverError("the edge is draining")
                 links = self._door.links()
                 for link in links:
                     link.stand_still()
-                under_way = await hand_over(wire, self._listener.fileno(), self._clients, links, began)
+                under_way = await hand_over(wire, self._listener.fileno(), self._cores.clients, links, began)
             except BaseException:  # whatever it was: players must not stand still for it
                 self._listener.go_on()
                 for link in links:
                     link.move_on()
-                for client in self._clients:
-                    client.go_on()
+                self._cores.go_on()
                 raise
             self._is_draining = True
             self._door.send_away(Reason.EDGE_DRAINING)
@@ -247,12 +259,7 @@ class Edge:
                     ring_bytes=settings.ring_bytes,
                     on_policy=self._cache.store,
                 )
-                client = next((each for each in self._clients if each.core == saved.core), None)
-                if client is None:  # a core that the settings do not name any more: its players may stay
-                    client = self._make_client(saved.core)
-                    self._clients = (*self._clients, client)
-                    tunnel.is_draining = True
-                client.take(tunnel)
+                self._cores.take(saved.core, tunnel)
                 self._take_tunnel(saved.core, tunnel)
                 tunnels.append(tunnel)
             return taken.restore_players(tunnels)
@@ -302,7 +309,7 @@ class Edge:
             for tunnel in self.tunnels:
                 tasks.create_task(tunnel.drain(config.drain_seconds, config.linger_seconds))
         async with asyncio.TaskGroup() as tasks:
-            for client in self._clients:
+            for client in self._cores.clients:
                 tasks.create_task(client.finish())
 
     def _make_client(self, core: str) -> TunnelClient:
@@ -312,6 +319,7 @@ class Edge:
             self.counters,
             on_tunnel=lambda tunnel: self._take_tunnel(core, tunnel),
             on_policy=self._cache.store,
+            on_away=self._door.open_waiting,
             random=SystemRandom(),
         )
 
@@ -323,7 +331,7 @@ class Edge:
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
         tunnel.make_report = self._report
-        tunnel.on_attach.append(self._door.open_waiting)
+        tunnel.on_attach += (self._cores.look_again, self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
 
     def _report(self) -> tunnel_pb2.Report:
@@ -340,9 +348,6 @@ class Edge:
             problems=bounded(health.problems),
             is_draining=health.is_draining,
         )
-
-    def _has_tunnel(self, core: str) -> bool:
-        return any(client.core == core and client.tunnel is not None for client in self._clients)
 
     async def _open_when_attached(self) -> None:
         if self._last_policy is not None:  # known from before: who comes while no core answers is told so
@@ -364,17 +369,10 @@ class Edge:
     def _pick(self) -> EdgeTunnel | Hope | Reason:
         if self._is_draining:
             return Reason.EDGE_DRAINING
-        tunnel = self.tunnel
-        if tunnel is None:
-            return Reason.NO_CORE
-        if not tunnel.is_attached:
-            is_fresh = tunnel.held_seconds(time.monotonic()) < WAIT_SECONDS and not tunnel.is_over
-            return Hope.SOON if is_fresh else Reason.NO_CORE
-        if tunnel.is_draining:
-            return Reason.CORE_DRAINING
-        if self.running_sessions >= self._config.max_sessions:
+        picked = self._cores.pick(time.monotonic())
+        if isinstance(picked, EdgeTunnel) and self.running_sessions >= self._config.max_sessions:
             return Reason.SESSION_LIMIT
-        return tunnel
+        return picked
 
     def _refused(self, reason: Reason, client: SocketAddress, detail: str) -> None:
         self.counters.sessions_refused[reason.value] += 1
@@ -401,6 +399,5 @@ class Edge:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.refusals.tick(time.monotonic())
-            for client in self._clients:
-                client.tick(clock())
+            self._cores.tick(clock())
             self.bans.tidy()

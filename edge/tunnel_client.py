@@ -73,7 +73,8 @@ class AnotherWorkerError(TidegateError):
 class TunnelClient:
     """One tunnel at a time to one core, for as long as `run` runs.
 
-    ``on_tunnel`` is told of each new tunnel, ``on_policy`` of each policy that was checked and is obeyed from then on.
+    ``on_tunnel`` is told of each new tunnel, ``on_policy`` of each policy that was checked and is obeyed from then on,
+    ``on_away`` of each time that the core cannot be reached any more, or could not from the beginning.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class TunnelClient:
         *,
         on_tunnel: Callable[[EdgeTunnel], None],
         on_policy: Callable[[tunnel_pb2.Policy], None],
+        on_away: Callable[[], None] = lambda: None,
         random: Random,
     ) -> None:
         self.core = core
@@ -91,9 +93,10 @@ class TunnelClient:
         self._counters = counters
         self._on_tunnel = on_tunnel
         self._on_policy = on_policy
+        self._on_away = on_away
         self._random = random
         self._backoff = Backoff(random)
-        self._is_away = False
+        self.is_away = False  # an attempt has failed, and none has worked since
         self._call: _Call = None
         self._attempt: asyncio.Task[None] | None = None
         self._may_run = asyncio.Event()
@@ -173,6 +176,7 @@ class TunnelClient:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await tunnel.queue.drained()
         tunnel.has_left = True
+        self.is_away = True  # that is no news: it is this edge that leaves
         await _say_leave(call, tunnel, Reason.EDGE_DRAINING)
 
     def tick(self, now_seconds: float) -> None:
@@ -189,11 +193,13 @@ class TunnelClient:
 
     def _complain(self, reason: str) -> None:
         """Say that the core is away: once, however many attempts and reasons follow."""
-        level = _log.debug if self._is_away else _log.warning
+        level = _log.debug if self.is_away else _log.warning
         tunnel = self.tunnel
         held = {} if tunnel is None else {"sessions_held": tunnel.running_sessions}
         level("core_away", core=self.core, reason=reason, action="trying again until it is back", **held)
-        self._is_away = True
+        if not self.is_away:
+            self.is_away = True
+            self._on_away()
 
     def _next_wait_seconds(self) -> float:
         wait = self._backoff.next_seconds()
@@ -285,7 +291,7 @@ class TunnelClient:
         tunnel.delivery.accept(message.sequence, message.acknowledged)
         self._on_policy(message.policy)
         self.tunnel = tunnel
-        self._is_away = False
+        self.is_away = False
         _log.info("core_attached", core=self.core, name=tunnel.core_name, game=policy.game)
         return tunnel
 
@@ -314,7 +320,7 @@ class TunnelClient:
         except TunnelFault as fault:
             self._lose(str(fault), Reason.TUNNEL_LOST)
             raise
-        self._is_away = False
+        self.is_away = False
         _log.info(
             "core_reattached",
             core=self.core,

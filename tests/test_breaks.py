@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.core import Core, CoreConfig
-from edge import door, edge
+from edge import cores as cores_module
+from edge import door
 from edge.edge import Edge, EdgeConfig
 from edge.edge_tunnel import EdgeTunnel
 from fleet.address import Address
@@ -309,11 +310,11 @@ async def test_who_waits_too_long_or_comes_too_late_is_told(monkeypatch: pytest.
         await net.cut()
         waiting = await net.connect()
         assert explain(Reason.NO_CORE) in await told(waiting)
-        monkeypatch.setattr(edge, "WAIT_SECONDS", 0.0)
+        monkeypatch.setattr(cores_module, "WAIT_SECONDS", 0.0)
         assert explain(Reason.NO_CORE) in await told(await net.connect())
         await net.proxy.heal()
         await until(lambda: net.tunnel.is_attached)
-        monkeypatch.setattr(edge, "WAIT_SECONDS", 10.0)
+        monkeypatch.setattr(cores_module, "WAIT_SECONDS", 10.0)
         assert net.edge.running_sessions == 1, "who was there before is still there"
         await assert_goes_on(net.opened[0], visit)
         assert net.server.visits.empty()

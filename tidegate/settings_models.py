@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from core.store.address import MASK, MEMORY, check_url
 from core.store.names import DEFAULT_PREFIX, check_prefix
+from edge.core_choice import MAX_CORES
 from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
 from tunnel.options import DEFAULT_RING_BYTES, MAX_NAME_BYTES
@@ -61,10 +62,6 @@ def _read_target(value: object) -> Address:
     if address.port == 0:
         raise ValueError(f"{str(address)!r}: port 0 means any free port, which is for listening only; write 1 to 65535")
     return address
-
-
-MAX_CORES = 8
-"""An edge keeps a tunnel to each of its cores."""
 
 
 class Targets(tuple[Address, ...]):
@@ -293,7 +290,7 @@ class EdgeSettings(Section):
     listen: ListenAddress = Field(Address("127.0.0.1", 1973), description="Where players connect; port 0 takes any.")
     core: TargetAddresses = Field(
         Targets((Address("127.0.0.1", 7400),)),
-        description="The core to attach to, or a list of up to 8: new players go to the first that can be reached.",
+        description="The core to attach to, or a list of up to 8: new players go to the best one (docs/tunnel.md).",
     )
     game: GameName = Field(
         "",
