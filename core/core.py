@@ -90,6 +90,11 @@ class Core:
         return self.service.running_sessions
 
     @property
+    def max_sessions(self) -> int:
+        """Players this core takes at most."""
+        return self._config.limits.max_sessions
+
+    @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
         health = self.service.health

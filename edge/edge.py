@@ -148,6 +148,7 @@ class Edge:
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
+        self.has_handed_over = False
         self._taken = taken
         self._taken_players = [] if taken is None else self._restore(taken)
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
@@ -182,6 +183,11 @@ class Edge:
     def running_sessions(self) -> int:
         """Players connected through this edge now."""
         return sum(tunnel.running_sessions for tunnel in self.tunnels)
+
+    @property
+    def max_sessions(self) -> int:
+        """Players this edge takes at most."""
+        return self._config.max_sessions
 
     @property
     def connections(self) -> int:
@@ -240,6 +246,7 @@ class Edge:
                 self._cores.go_on()
                 raise
             self._is_draining = True
+            self.has_handed_over = True
             self._door.send_away(Reason.EDGE_DRAINING)
             await send_the_rest(wire, under_way)
         finally:

@@ -16,8 +16,8 @@ from uuid import uuid4
 import grpc
 import structlog
 
-from fleet.backoff import Backoff
 from edge.edge_tunnel import EdgeTunnel
+from fleet.backoff import Backoff
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.counters import Counters

@@ -7,7 +7,7 @@ LONGEST_SECONDS = 2.0
 
 
 class Backoff:
-    """Waits of half to all of a ceiling that doubles with every attempt, from ``first_seconds`` to ``longest_seconds``."""
+    """Waits of half to all of a ceiling that doubles with every attempt, between the two that are given."""
 
     def __init__(
         self, random: Random, *, first_seconds: float = FIRST_SECONDS, longest_seconds: float = LONGEST_SECONDS

@@ -122,6 +122,7 @@ def make_core(settings: Settings, listen: Address, worker: int = 1) -> Core:
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
         features=_feature_config(settings),
+        origin_check_seconds=ours.origin_check_seconds if settings.discovery.kind == "consul" else 0.0,
     )
     return Core(config, pack)
 

@@ -43,7 +43,7 @@ TEXT_RULES = {
     "prefix": "a text with a hash tag",
     "game": "the name of a game, or empty",
     "advertise": "HOST or HOST:PORT",
-    "service_prefix": "up to 40 small letters, digits and dashes",
+    "service_prefix": "1 to 40 small letters, digits and dashes",
     "consul_token": "a token",
 }
 """What belongs into the texts that have a rule of their own."""
@@ -168,7 +168,7 @@ def advertised_address(text: str, port: int) -> Address:
 
 def _read_service_prefix(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", value):
-        raise ValueError(f"{str(value)[:60]!r} is no {TEXT_RULES['service_prefix']}; write one such as tidegate")
+        raise ValueError(f"{str(value)[:60]!r} is not {TEXT_RULES['service_prefix']}; write one such as tidegate")
     return value
 
 
@@ -397,7 +397,7 @@ class CoreSettings(Section):
         ge=0,
         le=20,
         allow_inf_nan=False,
-        description="How often a core that says how it is connects to the game server while no player does; 0 is never.",
+        description="How often a core that registers connects to the game server while no player does; 0 is never.",
     )
     max_sessions: int = Field(100_000, ge=1, le=1_000_000, description="Sessions at once, over all edges.")
     workers: Workers = 1
@@ -461,7 +461,7 @@ class DiscoverySettings(Section):
         Address("127.0.0.1", 8500), description="The Consul agent, best the one on the same machine."
     )
     consul_token: Token = Field(
-        "", description="Our token; not shown. Better in a file. Without either, that of CONSUL_HTTP_TOKEN."
+        "", repr=False, description="Our token; not shown. Better in a file. Without either, that of CONSUL_HTTP_TOKEN."
     )
     consul_token_file: str = Field("", description="File that holds our token; wins over `consul_token`.")
     consul_datacenter: str = Field("", description="Where to look for relays; empty is the agent's own datacenter.")

@@ -105,14 +105,18 @@ class ConsulClient:
             raise ConsulError("the answer is not a list of services")
         return Answer(int(found_index) if _INDEX.fullmatch(found_index) else 0, entries)
 
-    async def register(self, service: Service, *, is_passing: bool) -> None:
-        """Register a service, or change what is registered; its check begins as said where there was none."""
+    async def register(self, service: Service) -> None:
+        """Register a service, or change what is registered; a new check begins as a warning, another stays as it is.
+
+        An agent passes the text of a check on at once only with a change of its status, and otherwise in minutes. So
+        no report has the status of the beginning.
+        """
         client = await self._open()
         check = {
             "CheckID": service.check_id,
             "Name": "can serve",
             "TTL": f"{service.ttl_seconds:g}s",
-            "Status": "passing" if is_passing else "critical",
+            "Status": "warning",
             "Notes": "updated by the relay itself",
             "DeregisterCriticalServiceAfter": f"{service.remove_after_seconds:g}s",
         }
@@ -217,7 +221,7 @@ class _Library(library.Consul):  # type: ignore[misc]  # py-consul has no types
         host = f"[{config.address.host}]" if ":" in config.address.host else config.address.host
         super().__init__(host, config.address.port, scheme=scheme, dc=config.datacenter or None, verify=True)
 
-    def http_connect(self, host: str, port: int, scheme: str, verify: object = None, cert: object = None) -> Any:
+    def http_connect(self, host: str, port: int, scheme: str, *_: object) -> Any:
         return _Transport(host, port, scheme, context=self._context)
 
 
@@ -246,7 +250,9 @@ class _Transport(library.HTTPClient):  # type: ignore[misc]  # py-consul has no 
     def get(self, callback: Any, path: str, params: Any = None, headers: Any = None, **_: object) -> Any:
         return self._send(callback, "GET", path, params, headers)
 
-    def put(self, callback: Any, path: str, params: Any = None, data: Any = "", headers: Any = None, **_: object) -> Any:
+    def put(
+        self, callback: Any, path: str, params: Any = None, data: Any = "", headers: Any = None, **_: object
+    ) -> Any:
         return self._send(callback, "PUT", path, params, headers, data)
 
     def post(

@@ -28,9 +28,9 @@ RESTART_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A role that is wanted: what of it can be used (asked anew each time), and who is told."""
+    """A role that is wanted: what of it can be used, and who is told."""
 
-    wanted: Callable[[], Wanted]
+    wanted: Wanted
     on_found: OnFound
 
 

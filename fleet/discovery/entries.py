@@ -79,12 +79,14 @@ def _read_entry(entry: object, wanted: Wanted) -> Record:
 
 
 def _read_health(checks: Sequence[object], service_id: str) -> Health:
-    """Return what the checks of node and service say; warnings are for the operator, and change nothing."""
+    """Return what the checks of node and service say; warnings of the operator's own checks change nothing."""
     if not any(_field(check, "ServiceID") == service_id for check in checks[:MAX_CHECKS]):
         return Health(("nothing checks whether it can serve",))
     problems = []
     for check in checks[:MAX_CHECKS]:
         status, output = _field(check, "Status"), _one_line(_field(check, "Output"))
+        if status == "warning" and _field(check, "CheckID") == f"service:{service_id}":
+            problems.append("it has only just registered")
         if status in ("passing", "warning"):
             continue
         if output == DRAINING:

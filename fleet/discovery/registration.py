@@ -2,8 +2,8 @@
 
 The relay is looked at several times a second, and the agent told when its health has changed, and otherwise once a
 second: the check runs out after `TTL_SECONDS`, so a relay that was killed or hangs is critical within that, and Consul
-removes it a minute later by itself. An agent that has forgotten the relay (it was started anew) refuses what it is told,
-and is told all again at once.
+removes it a minute later by itself. An agent that has forgotten the relay (it was started anew) refuses what it is
+told, and is told all again at once.
 """
 
 import asyncio
@@ -67,7 +67,8 @@ class Registration:
         """Keep the relay registered until cancelled, then take it out; ends by itself when another process is it."""
         try:
             while (record := self._describe()) is not None:
-                await asyncio.sleep(await self._look(record))
+                pause_seconds = await self._look(record)
+                await asyncio.sleep(pause_seconds)
         finally:
             if self._describe() is not None:
                 await self._leave()
@@ -82,7 +83,7 @@ class Registration:
         self._told = None  # until all has gone well
         try:
             if told is None or self._has_changed(record, told, now):
-                await self._register(service, is_new=told is None, is_passing=record.health.is_serving)
+                await self._register(service, is_new=told is None)
                 told, self._registered_at = record, now
             await self._client.report(
                 service.check_id, is_passing=record.health.is_serving, output=_output(record.health)
@@ -106,10 +107,10 @@ class Registration:
         is_much = change * 10 > max(told.sessions, 1)
         return bool(change) and age_seconds >= (SESSIONS_AFTER_SECONDS if is_much else 12 * SESSIONS_AFTER_SECONDS)
 
-    async def _register(self, service: Service, *, is_new: bool, is_passing: bool) -> None:
+    async def _register(self, service: Service, *, is_new: bool) -> None:
         if self._service_id and service.service_id != self._service_id:
             await self._client.deregister(self._service_id)  # it has another address now
-        await self._client.register(service, is_passing=is_passing)
+        await self._client.register(service)
         self._service_id = service.service_id
         if is_new:
             _log.info("registered", service=service.name, id=service.service_id, address=str(service.address))

@@ -6,7 +6,6 @@ is then forgotten. What cannot be asked removes nobody: the relays of the last g
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -37,14 +36,14 @@ LONGEST_RETRY_SECONDS = 5.0
 
 
 class Watch:
-    """The relays of one service. ``wanted`` is asked anew for each answer, because an edge learns its game late."""
+    """The relays of one service. ``on_found`` is told of every change, also of one in how old it is."""
 
     def __init__(
         self,
         client: ConsulClient,
         state: ConsulState,
         service: str,
-        wanted: Callable[[], Wanted],
+        wanted: Wanted,
         cache: FoundCache,
         on_found: OnFound,
         random: Random,
@@ -60,15 +59,17 @@ class Watch:
         self._belief = Belief()
         self._index = 0
         self._old_since_seconds = self.found.since_seconds  # until the first answer in this life; then 0
+        self._has_failed = False  # since the last answer
         self._held = 0
         state.on_change.append(self._say_state)
 
     def recall(self) -> None:
         """Tell the relays of the file, as old ones. Blocks; call it before `run`."""
-        kept = self._cache.load(self._wanted())
+        kept = self._cache.load(self._wanted)
         if kept is None:
             return
         self._belief = Belief(kept.records)
+        self._has_failed = True  # who is missing in the first answer may only be late
         self._old_since_seconds = kept.heard_seconds
         _log.info("fleet_recalled", service=self._service, relays=len(kept.records))
         self._tell(Found(kept.records, kept.ignored, is_stale=True, since_seconds=kept.heard_seconds, problem=UNHEARD))
@@ -76,7 +77,8 @@ class Watch:
     async def run(self) -> None:
         """Watch until cancelled."""
         while True:
-            await asyncio.sleep(await self._look())
+            pause_seconds = await self._look()
+            await asyncio.sleep(pause_seconds)
 
     def close(self) -> None:
         """Wait until what was found is on the disk."""
@@ -90,6 +92,7 @@ class Watch:
             answer = await self._client.find(self._service, index=self._index, wait_seconds=wait_seconds)
         except ConsulError as error:
             self._index = 0
+            self._has_failed = True
             self._state.failed(self._service, str(error))
             return self._backoff.next_seconds()
         self._backoff.reset()
@@ -98,9 +101,11 @@ class Watch:
         return PAUSE_SECONDS
 
     def _hear(self, answer: Answer) -> None:
-        self._index = answer.index if answer.index >= self._index else 0
-        records, ignored = read_entries(answer.entries, self._wanted())
-        is_doubtful = bool(self._state.problem)
+        has_begun_anew = answer.index < self._index
+        self._index = 0 if has_begun_anew else answer.index
+        records, ignored = read_entries(answer.entries, self._wanted)
+        is_doubtful = bool(self._state.problem) or has_begun_anew or self._has_failed
+        self._has_failed = False
         believed = self._belief.hear(records, time.monotonic(), is_doubtful=is_doubtful)
         self._say_held(len(records))
         self._old_since_seconds = 0.0
