@@ -90,6 +90,13 @@ class Cores:
         core = self._cores.get(address)
         return core is not None and core.client.tunnel is not None
 
+    def is_ours(self, address: str) -> bool:
+        """Whether there is a tunnel to a core, and it carries the game of this edge."""
+        core = self._cores.get(address)
+        return (
+            core is not None and core.client.tunnel is not None and core.client.tunnel.policy.game == self._game_now()
+        )
+
     def set(self, records: Sequence[Record]) -> None:
         """Use these cores from now on, those in front first where they are equally good; cheap if nothing changed."""
         if self._records is not None and list(records) == list(self._records):

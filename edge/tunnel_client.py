@@ -289,8 +289,8 @@ class TunnelClient:
             ring_bytes=settings.ring_bytes,
         )
         tunnel.delivery.accept(message.sequence, message.acknowledged)
-        self._on_policy(message.policy)
         self.tunnel = tunnel
+        self._on_policy(message.policy)
         self.is_away = False
         _log.info("core_attached", core=self.core, name=tunnel.core_name, game=policy.game)
         return tunnel
