@@ -264,11 +264,14 @@ class Cores:
         wanted = self._wanted(self._records)
         for number, (address, record) in enumerate(wanted.items()):
             core = self._cores.get(address)
+            is_new = core is None or not core.is_wanted
             if core is None:
                 core = self._cores[address] = self._make(address, self._random.random())
                 self._start(core)
-            if core.record is None or not core.is_wanted:
+            if is_new:
                 _log.info("core_added", core=address, name=record.name, region=record.region)
+            if core.record != record and record.health.is_serving and core.client.is_away:
+                core.client.hurry()
             core.record, core.is_wanted = record, True
             if self._is_static:
                 core.place = number

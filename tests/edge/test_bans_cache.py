@@ -203,6 +203,16 @@ def damage(path: Path) -> None:
     path.write_bytes(raw)
 
 
+def replace_by_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def replace_by_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
 NOW = bytes(8)
 NOBODY = tunnel_pb2.BanChanges(added=[tunnel_pb2.Ban(whom=tunnel_pb2.Banned(value=b"x"))]).SerializeToString()
 NOBODY = len(NOBODY).to_bytes(4) + NOBODY
@@ -223,8 +233,8 @@ NOBODY = len(NOBODY).to_bytes(4) + NOBODY
         (lambda path: path.write_bytes(seal(NOW + b"\0\0\0\x01\xff")), "cannot be read"),
         (lambda path: path.write_bytes(seal(NOW + NOBODY)), "impossible bans"),
         (lambda path: path.chmod(0o666), "others than its owner may write it"),
-        (lambda path: (path.unlink(), os.mkfifo(path)), "it is not a file"),
-        (lambda path: (path.unlink(), path.mkdir()), "it cannot be read: Is a directory"),
+        (replace_by_a_pipe, "it is not a file"),
+        (replace_by_a_folder, "it cannot be read: Is a directory"),
     ],
 )
 async def test_what_cannot_be_trusted_is_left_alone(path: Path, spoil: Callable[[Path], object], said: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ STEP_SECONDS = 0.5
 LONG_SECONDS = 3 * PATIENCE_SECONDS[1]
 
 
-def core(address: str, load: float = 0.0, round_trip_ms: float = 10.0, **more: object) -> SeenCore:
+def core(address: str, load: float = 0.0, round_trip_ms: float = 10.0, **more: Any) -> SeenCore:
     return replace(
         SeenCore(address=address, is_attached=True, sessions=int(load * 1000), capacity=1000),
         round_trip_seconds=round_trip_ms / 1000,
