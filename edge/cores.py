@@ -90,6 +90,13 @@ class Cores:
         core = self._cores.get(address)
         return core is not None and core.client.tunnel is not None
 
+    def is_ours(self, address: str) -> bool:
+        """Whether there is a tunnel to a core, and it carries the game of this edge."""
+        core = self._cores.get(address)
+        return (
+            core is not None and core.client.tunnel is not None and core.client.tunnel.policy.game == self._game_now()
+        )
+
     def set(self, records: Sequence[Record]) -> None:
         """Use these cores from now on, those in front first where they are equally good; cheap if nothing changed."""
         if self._records is not None and list(records) == list(self._records):
@@ -257,11 +264,14 @@ class Cores:
         wanted = self._wanted(self._records)
         for number, (address, record) in enumerate(wanted.items()):
             core = self._cores.get(address)
+            is_new = core is None or not core.is_wanted
             if core is None:
                 core = self._cores[address] = self._make(address, self._random.random())
                 self._start(core)
-            if core.record is None or not core.is_wanted:
+            if is_new:
                 _log.info("core_added", core=address, name=record.name, region=record.region)
+            if core.record != record and record.health.is_serving and core.client.is_away:
+                core.client.hurry()
             core.record, core.is_wanted = record, True
             if self._is_static:
                 core.place = number

@@ -9,17 +9,17 @@ from functools import partial
 from random import SystemRandom
 
 import structlog
-from google.protobuf.message import DecodeError
 
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
 from edge.bans import BanBooks
+from edge.bans_cache import BansCache
 from edge.core_choice import SeenCore
 from edge.cores import Cores
 from edge.denied_names import DeniedNames
 from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
-from edge.handover import HandoverError, Wire, restore_tunnel
+from edge.handover import HandoverError, Wire
 from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
 from edge.player_link import Deadlines, PlayerLink
@@ -27,17 +27,9 @@ from edge.policy_cache import PolicyCache
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.refusal_log import RefusalLog
 from edge.shared_counts import SharedCounts, private_counts
+from edge.takeover import Takeover
 from edge.tunnel_client import TunnelClient, TunnelSettings
-from edge.upgrade import (
-    READY_SECONDS,
-    TakenEdge,
-    TakenPlayer,
-    client_of,
-    follow_flushes,
-    hand_over,
-    send_the_rest,
-    wait_for_successor,
-)
+from edge.upgrade import READY_SECONDS, TakenEdge, hand_over, send_the_rest, wait_for_successor
 from fleet.health import Health
 from fleet.records import Record
 from protos.tidegate.tunnel.v1 import tunnel_pb2
@@ -45,7 +37,6 @@ from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
 from tunnel.problems import bounded
 from tunnel.session import Session
-from wire.errors import TunnelFault
 from wire.reasons import Reason
 
 _log = structlog.get_logger("edge")
@@ -95,6 +86,7 @@ class EdgeConfig:
     backlog: int
     admission: AdmissionConfig = AdmissionConfig()
     policy_cache: str = ""
+    bans_cache: str = ""
 
     @property
     def max_connections(self) -> int:
@@ -116,6 +108,7 @@ class Edge:
         rules = config.admission
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
         self.bans = BanBooks(time.monotonic, has_tunnel=lambda core: self._cores.has_tunnel(core))
+        self._bans_cache = BansCache(config.bans_cache, self.bans)
         self._bans_changed = asyncio.Event()
         self.bans.on_change.append(self._bans_changed.set)
         counts = rules.counts or private_counts(config.max_connections)
@@ -149,8 +142,7 @@ class Edge:
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
         self.has_handed_over = False
-        self._taken = taken
-        self._taken_players = [] if taken is None else self._restore(taken)
+        self._takeover = None if taken is None else self._take_over(taken)
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
     @property
@@ -204,14 +196,15 @@ class Edge:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                if self._taken is not None:
-                    await self._bring_in(self._taken)
+                if self._takeover is not None:
+                    await self._takeover.bring_in()
                 tasks.create_task(self._cores.run(), name="edge-cores")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
                 tasks.create_task(self._tick(), name="edge-tick")
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
                 tasks.create_task(self.lists.run(), name="edge-lists")
                 tasks.create_task(self._end_banned(), name="edge-bans")
+                tasks.create_task(self._bans_cache.run(), name="edge-bans-cache")
         finally:
             self._listener.close()
             self.refusals.close()
@@ -226,6 +219,7 @@ class Edge:
         wire = Wire(end, READY_SECONDS)
         try:
             await wait_for_successor(wire)
+            await self._bans_cache.save()
             began = time.monotonic()
             self._listener.pause()
             links: list[PlayerLink] = []
@@ -247,67 +241,17 @@ class Edge:
                 raise
             self._is_draining = True
             self.has_handed_over = True
+            self._bans_cache.close()
             self._door.send_away(Reason.EDGE_DRAINING)
             await send_the_rest(wire, under_way)
         finally:
             wire.close()
 
-    def _restore(self, taken: TakenEdge) -> list[tuple[TakenPlayer, Session]]:
-        """Take tunnels and sessions in; they are held until the clients run."""
-        settings = self._config.tunnel
-        tunnels = []
-        try:
-            for saved in taken.tunnels:
-                tunnel = restore_tunnel(
-                    saved,
-                    self.counters,
-                    flush_window_seconds=settings.flush_window_seconds,
-                    half_close_seconds=settings.half_close_seconds,
-                    ring_bytes=settings.ring_bytes,
-                    on_policy=self._cache.store,
-                )
-                self._cores.take(saved.core, tunnel)
-                self._take_tunnel(saved.core, tunnel)
-                tunnels.append(tunnel)
-            return taken.restore_players(tunnels)
-        except (DecodeError, TunnelFault) as error:
-            raise HandoverError(f"what was handed over cannot be: {error}") from error
-
-    async def _bring_in(self, taken: TakenEdge) -> None:
-        """Tell the other process that it may forget all, and go on with its players."""
-        loop = asyncio.get_running_loop()
-        await asyncio.to_thread(taken.tell_taken)
-        flushing: dict[tuple[int, int], asyncio.Future[bool]] = {}
-        for player, session in self._taken_players:
-            connection = player.connection
-            if connection is None:
-                if not session.reason:
-                    session.connect_failed(Reason.CLIENT_LOST)
-                continue
-            link = self._door.take_back(connection, client_of(player.saved))
-            link.begin_again(session, player.saved.since_seconds, player.saved.heard_at_seconds)
-            if player.saved.is_flushing:
-                future = flushing[player.saved.tunnel, session.slot] = loop.create_future()
-                future.add_done_callback(partial(self._bring_in_flushed, connection, link))
-            else:
-                self._door.bring_in(connection, link)
-        _log.info("took_over", sessions=self.running_sessions, still_sending=len(flushing))
-        self._following = asyncio.create_task(follow_flushes(taken, flushing), name="edge-flushes")
-        self._taken_players.clear()
-
-    def _bring_in_flushed(self, connection: socket.socket, link: PlayerLink, complete: "asyncio.Future[bool]") -> None:
-        if not complete.cancelled() and complete.result():
-            self._door.bring_in(connection, link)
-            return
-        connection.close()
-        self._door.leave_out(link)
-        if link.session is not None:
-            link.session.connect_failed(Reason.CLIENT_LOST)
-
     async def drain(self) -> None:
         """Let no new players in, wait for the others to leave, and end the rest at the deadline."""
         self._is_draining = True
         self._listener.close()
+        await self._bans_cache.save()
         if not self.tunnels:
             return
         config = self._config
@@ -319,20 +263,32 @@ class Edge:
             for client in self._cores.clients:
                 tasks.create_task(client.finish())
 
+    def _take_over(self, taken: TakenEdge) -> Takeover:
+        return Takeover(
+            taken,
+            self._config.tunnel,
+            self.counters,
+            self._door,
+            self._cores,
+            on_policy=self._keep_policy,
+            on_tunnel=self._take_tunnel,
+        )
+
     def _make_client(self, core: str) -> TunnelClient:
         return TunnelClient(
             core,
             self._config.tunnel,
             self.counters,
             on_tunnel=lambda tunnel: self._take_tunnel(core, tunnel),
-            on_policy=self._cache.store,
+            on_policy=partial(self._keep_policy, core),
             on_away=self._door.open_waiting,
             random=SystemRandom(),
         )
 
     def _take_tunnel(self, core: str, tunnel: EdgeTunnel) -> None:
         """A new tunnel to a core: players may come in through it."""
-        self._last_policy = tunnel.policy
+        if self._cores.is_ours(core):
+            self._last_policy = tunnel.policy
         bans = self.bans.book(core)
         bans.abandon()  # the rest of a set that was on its way will not come
         tunnel.obey_bans(bans, self._denied_names)
@@ -340,6 +296,11 @@ class Edge:
         tunnel.make_report = self._report
         tunnel.on_attach += (self._cores.look_again, self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
+
+    def _keep_policy(self, core: str, message: tunnel_pb2.Policy) -> None:
+        """Keep what is obeyed from now on, unless it is another game's."""
+        if self._cores.is_ours(core):
+            self._cache.store(message)
 
     def _report(self) -> tunnel_pb2.Report:
         """Say how this edge is, for its operator."""
@@ -357,6 +318,7 @@ class Edge:
         )
 
     async def _open_when_attached(self) -> None:
+        await self._bans_cache.restore(None if self._last_policy is None else self._last_policy.clientbound)
         if self._last_policy is not None:  # known from before: who comes while no core answers is told so
             await self._open(self._last_policy)
         while True:

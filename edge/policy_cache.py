@@ -8,8 +8,7 @@ offset  bytes  what       meaning
 48      …      policy     the serialised policy, as the tunnel carries it
 ======  =====  =========  ===============================================================
 
-The file is read once, at the start, and believed no more than a core is. It is replaced as a whole, so that workers
-of one edge may share it: whoever reads finds one policy or another, never half of one.
+The file is read once, at the start, and believed no more than a core is.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from fleet.kept_file import KeptFileError, read_file, replace_file
+from fleet.kept_file import KeptFileError, read_kept, replace_kept
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.policy import MAX_POLICY_BYTES, EdgePolicy, decode_policy
 from wire.errors import TunnelFault
@@ -46,7 +45,7 @@ class PolicyCache:
         if self._path is None:
             return None
         try:
-            message = _unpack(read_file(self._path, MAX_FILE_BYTES))
+            message = _unpack(read_kept(self._path, MAX_FILE_BYTES))
             policy = decode_policy(message)
         except FileNotFoundError:
             return None
@@ -72,7 +71,7 @@ class PolicyCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            replace_file(path, content)
+            replace_kept(path, content)
         except OSError as error:
             if not self._is_complaining:
                 reason = error.strerror or str(error)

@@ -99,6 +99,7 @@ class TunnelClient:
         self.is_away = False  # an attempt has failed, and none has worked since
         self._call: _Call = None
         self._attempt: asyncio.Task[None] | None = None
+        self._is_hurried = asyncio.Event()
         self._may_run = asyncio.Event()
         self._may_run.set()
         self._is_new_process = False  # the tunnel is another process's, and bans were not handed over
@@ -121,6 +122,11 @@ class TunnelClient:
     def go_on(self) -> None:
         """Attach again."""
         self._may_run.set()
+
+    def hurry(self) -> None:
+        """The core is said to be there: try at once, and begin with short waits again."""
+        self._backoff.reset()
+        self._is_hurried.set()
 
     def take(self, tunnel: EdgeTunnel) -> None:
         """Go on with a tunnel that another process of this edge had."""
@@ -147,7 +153,7 @@ class TunnelClient:
                 self._attempt.result()
             elif self._may_run.is_set():  # by gRPC, whose call broke at the wrong moment
                 self._complain("the call was cancelled")
-                await asyncio.sleep(self._next_wait_seconds())
+                await self._wait()
 
     async def _try_once(self) -> None:
         """Attach once and carry, then wait before the next time."""
@@ -165,7 +171,7 @@ class TunnelClient:
         if time.monotonic() - began > STEADY_SECONDS:
             self._backoff.reset()
         self._give_up_in_time()
-        await asyncio.sleep(self._next_wait_seconds())
+        await self._wait()
 
     async def finish(self) -> None:
         """Hand everything queued to the core and tell it that nobody will come back."""
@@ -200,6 +206,13 @@ class TunnelClient:
         if not self.is_away:
             self.is_away = True
             self._on_away()
+
+    async def _wait(self) -> None:
+        """Wait until the next attempt, or until somebody knows better."""
+        self._is_hurried.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._next_wait_seconds()):
+                await self._is_hurried.wait()
 
     def _next_wait_seconds(self) -> float:
         wait = self._backoff.next_seconds()
@@ -289,8 +302,8 @@ class TunnelClient:
             ring_bytes=settings.ring_bytes,
         )
         tunnel.delivery.accept(message.sequence, message.acknowledged)
-        self._on_policy(message.policy)
         self.tunnel = tunnel
+        self._on_policy(message.policy)
         self.is_away = False
         _log.info("core_attached", core=self.core, name=tunnel.core_name, game=policy.game)
         return tunnel

@@ -3,7 +3,8 @@
 from random import Random
 
 FIRST_SECONDS = 0.05
-LONGEST_SECONDS = 2.0
+LONGEST_SECONDS = 1.0
+"""A core that is started anew finds its edges back within this time."""
 
 
 class Backoff:

@@ -1,7 +1,7 @@
 """A file in which a relay keeps something over a restart: read without trust, replaced as a whole.
 
-Used by an edge's policy cache and by discovery. Several processes may share such a file: whoever reads finds what one
-of them wrote or another, never half of one.
+Used by the caches of an edge (policy, bans) and by discovery. Several processes may share such a file: whoever reads
+finds what one of them wrote or another, never half of one.
 """
 
 import contextlib
@@ -19,8 +19,8 @@ class KeptFileError(TidegateError):
     code = "kept_file"
 
 
-def read_file(path: Path, max_bytes: int) -> bytes:
-    """Return the content, one byte more than ``max_bytes`` at most; raises OSError and KeptFileError."""
+def read_kept(path: Path, max_bytes: int) -> bytes:
+    """Return the content, one byte more than ``max_bytes`` at most; blocks. Raises OSError and KeptFileError."""
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -30,8 +30,8 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes + 1)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Put a whole file where the old one was, readable by its owner only; raises OSError."""
+def replace_kept(path: Path, content: bytes) -> None:
+    """Put a whole file where the old one was, readable by its owner only; blocks. Raises OSError."""
     descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:

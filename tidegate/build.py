@@ -76,6 +76,7 @@ def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1, tak
         backlog=ours.backlog,
         admission=_make_admission(ours, max_connections),
         policy_cache=ours.policy_cache,
+        bans_cache=ours.bans_cache,
     )
     try:
         return Edge(config, taken)

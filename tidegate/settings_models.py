@@ -363,6 +363,10 @@ class EdgeSettings(Section):
         "",
         description="File that keeps the last policy (docs/policy.md), to let players in before the core answers.",
     )
+    bans_cache: str = Field(
+        "",
+        description="File that keeps the bans (docs/admission.md), to know them before the core answers.",
+    )
     deny_file: str = Field("", description="List of who is kept out (docs/admission.md); read again when it changes.")
     allow_file: str = Field("", description="List of who comes in whatever the deny list and the limits say.")
     proxy_from: Prefixes = Field(

@@ -25,7 +25,7 @@ import structlog
 from fleet.address import parse_address
 from fleet.discovery.entries import MAX_ENTRIES
 from fleet.discovery.metadata import RecordError, Wanted, read_record
-from fleet.kept_file import KeptFileError, read_file, replace_file
+from fleet.kept_file import KeptFileError, read_kept, replace_kept
 from fleet.records import Ignored, Record, as_metadata
 
 _log = structlog.get_logger("discovery")
@@ -65,7 +65,7 @@ class FoundCache:
         if self._path is None:
             return None
         try:
-            return _unpack(read_file(self._path, MAX_FILE_BYTES), self._service, wanted)
+            return _unpack(read_kept(self._path, MAX_FILE_BYTES), self._service, wanted)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -91,7 +91,7 @@ class FoundCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            replace_file(path, content)
+            replace_kept(path, content)
         except OSError as error:
             if not self._is_complaining:
                 reason = error.strerror or str(error)
