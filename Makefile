@@ -45,6 +45,7 @@ protos-check: setup ## lint the contracts and look for drift of their code
 
 programs: ## install the programs that tests need
 	@scripts/install_programs.sh redis-server redis-benchmark haproxy
+	@scripts/fetch_consul.sh >/dev/null
 
 pytest: setup ## run the tests only, with the kernel compiled and interpreted
 	$(BIN)/python -m pytest -q -n auto && TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto

@@ -11,6 +11,7 @@ from core.core_tunnel import CoreLimits
 from core.feature_service import FeatureConfig, FeatureService
 from core.loop_delay import LoopDelay
 from core.origin import DirectOrigin
+from core.origin_check import OriginCheck
 from core.policy import compile_policy
 from core.tunnel_service import TunnelService
 from fleet.health import Health
@@ -29,6 +30,7 @@ class CoreConfig:
     """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any.
 
     ``shares_port``: other workers listen on the same port. Without ``features`` nothing looks into the packets.
+    With ``origin_check_seconds`` the core finds out by itself whether the game server is there.
     """
 
     name: str
@@ -45,6 +47,7 @@ class CoreConfig:
     drain_seconds: float
     linger_seconds: float
     features: FeatureConfig | None = None
+    origin_check_seconds: float = 0.0
 
 
 class Core:
@@ -72,6 +75,10 @@ class Core:
             None if self.features is None else self.features.host,
         )
         self.loop_delay = LoopDelay()
+        self._origin_check: OriginCheck | None = None
+        if config.origin_check_seconds:
+            watch, interval_seconds = self.service.origin_watch, config.origin_check_seconds
+            self._origin_check = OriginCheck(config.origin_host, config.origin_port, watch, interval_seconds)
         self.dialect = config.dialect
         self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
@@ -81,6 +88,11 @@ class Core:
     def running_sessions(self) -> int:
         """Players connected through this core now."""
         return self.service.running_sessions
+
+    @property
+    def max_sessions(self) -> int:
+        """Players this core takes at most."""
+        return self._config.limits.max_sessions
 
     @property
     def health(self) -> Health:
@@ -123,6 +135,8 @@ class Core:
                 tasks.create_task(self.loop_delay.run(), name="loop-delay")
                 if self.features is not None:
                     tasks.create_task(self.features.run(), name="features")
+                if self._origin_check is not None:
+                    tasks.create_task(self._origin_check.run(), name="origin-check")
         finally:
             await self.stop()
 

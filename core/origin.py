@@ -49,18 +49,22 @@ class DirectOrigin:
 
     async def open(self, events: LinkEvents) -> Link:
         """Connect; raises OriginError when the server refuses, cannot be reached, or stays silent."""
-        place = f"{self._host}:{self._port}"
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 link = _OriginLink(events, self._linger_seconds)
                 protocol = cast("asyncio.Protocol", link)
                 await asyncio.get_running_loop().create_connection(lambda: protocol, self._host, self._port)
-        except TimeoutError as error:
-            raise OriginError(Reason.ORIGIN_TIMEOUT, f"{place}: no answer in {self._timeout_seconds:g} s") from error
         except OSError as error:
-            reason = _REASONS.get(error.errno or 0, Reason.ORIGIN_UNREACHABLE)
-            raise OriginError(reason, f"{place}: {error.strerror or error}") from error
+            raise connect_error(self._host, self._port, error, self._timeout_seconds) from error
         return link
+
+
+def connect_error(host: str, port: int, error: OSError, timeout_seconds: float) -> OriginError:
+    """Return what a failed connection to the game server means; a TimeoutError is ours, after ``timeout_seconds``."""
+    if isinstance(error, TimeoutError) and not error.errno:
+        return OriginError(Reason.ORIGIN_TIMEOUT, f"{host}:{port}: no answer in {timeout_seconds:g} s")
+    reason = _REASONS.get(error.errno or 0, Reason.ORIGIN_UNREACHABLE)
+    return OriginError(reason, f"{host}:{port}: {error.strerror or error}")
 
 
 class _OriginLink(SocketLink):

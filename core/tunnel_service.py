@@ -87,7 +87,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self.policy = policy
         self._policy_message = encode_policy(policy)
         self._origin = origin
-        self._watch = OriginWatch(time.monotonic)
+        self.origin_watch = OriginWatch(time.monotonic)
         self._places = Places(limits.max_sessions)
         self._limits = limits
         self._features = features
@@ -123,7 +123,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
     @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
-        problems = (self._watch.problem,) if self._watch.problem else ()
+        problems = (self.origin_watch.problem,) if self.origin_watch.problem else ()
         return Health(problems, self.is_draining)
 
     def load(self) -> tunnel_pb2.Load:
@@ -260,7 +260,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             hello,
             self.policy,
             self._origin,
-            self._watch,
+            self.origin_watch,
             self._places,
             self._counters_of(hello.edge_name),
             self._limits,

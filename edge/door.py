@@ -96,7 +96,8 @@ class Door:
         self._adopting: set[asyncio.Task[None]] = set()
         self._farewells = 0
         self._header_waits = 0
-        self._hopeful: dict[PlayerLink, bytes] = {}  # who wait for a tunnel, in order, with what they have said
+        # Who wait for a tunnel, in order: what they have said, and until when they wait.
+        self._hopeful: dict[PlayerLink, tuple[bytes, float]] = {}
         self.connections = 0  # descriptors held for players
 
     async def keep_deadlines(self) -> None:
@@ -144,10 +145,16 @@ class Door:
             link.session.end(reason)
 
     def open_waiting(self) -> None:
-        """There is a tunnel: let those in who wait for one."""
+        """There is a tunnel, or no hope for one any more: let those in who wait for one, or tell them.
+
+        They were asked after when they came; lists and bans may say something else by now.
+        """
         hopeful, self._hopeful = self._hopeful, {}
-        for link, said in hopeful.items():
-            self._open_session(link, said)
+        for link, (said, until) in hopeful.items():
+            if self._admission.is_denied(link.address):
+                self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
+                continue
+            self._open_session(link, said, until)
             if link.session is not None:
                 link.resume()
 
@@ -309,7 +316,7 @@ class Door:
             link.awaits_header = False
             self._header_waits -= 1
 
-    def _open_session(self, link: PlayerLink, said: bytes = b"") -> None:
+    def _open_session(self, link: PlayerLink, said: bytes = b"", waits_until: float | None = None) -> None:
         now = time.monotonic()
         picked = self._pick()  # again: others came in since the guard was asked
         if isinstance(picked, Reason):
@@ -317,8 +324,9 @@ class Door:
             return
         if isinstance(picked, Hope):
             link.pause()
-            self._hopeful[link] = said
-            self._rounds.set(link, now + WAIT_SECONDS)
+            until = now + WAIT_SECONDS if waits_until is None else waits_until
+            self._hopeful[link] = said, until
+            self._rounds.set(link, until)
             return
         name = link.transport.get_extra_info("sockname") if link.transport is not None else None
         if not name:  # gone between accept and now

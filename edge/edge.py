@@ -3,20 +3,23 @@
 import asyncio
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 
 import structlog
-from google.protobuf.message import DecodeError
 
 from edge.access_lists import AccessLists
 from edge.admission import Admission, Limits
 from edge.bans import BanBooks
+from edge.bans_cache import BansCache
+from edge.core_choice import SeenCore
+from edge.cores import Cores
 from edge.denied_names import DeniedNames
-from edge.door import ROOM_BESIDE_SESSIONS, WAIT_SECONDS, Door, DoorLimits, Hope
+from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
-from edge.handover import HandoverError, Wire, restore_tunnel
+from edge.handover import HandoverError, Wire
 from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
 from edge.player_link import Deadlines, PlayerLink
@@ -24,24 +27,16 @@ from edge.policy_cache import PolicyCache
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.refusal_log import RefusalLog
 from edge.shared_counts import SharedCounts, private_counts
+from edge.takeover import Takeover
 from edge.tunnel_client import TunnelClient, TunnelSettings
-from edge.upgrade import (
-    READY_SECONDS,
-    TakenEdge,
-    TakenPlayer,
-    client_of,
-    follow_flushes,
-    hand_over,
-    send_the_rest,
-    wait_for_successor,
-)
+from edge.upgrade import READY_SECONDS, TakenEdge, hand_over, send_the_rest, wait_for_successor
 from fleet.health import Health
+from fleet.records import Record
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
 from tunnel.problems import bounded
 from tunnel.session import Session
-from wire.errors import TunnelFault
 from wire.reasons import Reason
 
 _log = structlog.get_logger("edge")
@@ -77,7 +72,7 @@ class AdmissionConfig:
 class EdgeConfig:
     """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
 
-    It keeps a tunnel to each of the ``cores``. New players go to the first that can be reached and takes any.
+    It keeps a tunnel to each of the ``cores``, the preferred one first; `Edge.set_cores` brings others, or the first.
     """
 
     listen_host: str
@@ -91,6 +86,7 @@ class EdgeConfig:
     backlog: int
     admission: AdmissionConfig = AdmissionConfig()
     policy_cache: str = ""
+    bans_cache: str = ""
 
     @property
     def max_connections(self) -> int:
@@ -111,7 +107,8 @@ class Edge:
         self._config = config
         rules = config.admission
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
-        self.bans = BanBooks(time.monotonic, has_tunnel=self._has_tunnel)
+        self.bans = BanBooks(time.monotonic, has_tunnel=lambda core: self._cores.has_tunnel(core))
+        self._bans_cache = BansCache(config.bans_cache, self.bans)
         self._bans_changed = asyncio.Event()
         self.bans.on_change.append(self._bans_changed.set)
         counts = rules.counts or private_counts(config.max_connections)
@@ -140,12 +137,12 @@ class Edge:
             no_room=self._door.close_at_once,
         )
         self._cache = PolicyCache(config.policy_cache)
-        self._clients = tuple(self._make_client(core) for core in config.cores)
+        self._cores = Cores(config.cores, config.tunnel.region, self._make_client, SystemRandom())
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
-        self._taken = taken
-        self._taken_players = [] if taken is None else self._restore(taken)
+        self.has_handed_over = False
+        self._takeover = None if taken is None else self._take_over(taken)
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
     @property
@@ -156,18 +153,33 @@ class Edge:
     @property
     def tunnels(self) -> tuple[EdgeTunnel, ...]:
         """The tunnels there are, attached or held, in the order of the cores."""
-        return tuple(client.tunnel for client in self._clients if client.tunnel is not None)
+        return self._cores.tunnels
 
     @property
     def tunnel(self) -> EdgeTunnel | None:
         """The tunnel that a new player would get: an attached one if there is any."""
-        tunnels = [tunnel for tunnel in self.tunnels if not tunnel.is_draining] or self.tunnels
-        return next((tunnel for tunnel in tunnels if tunnel.is_attached), next(iter(tunnels), None))
+        return self._cores.tunnel
+
+    def set_cores(self, records: Sequence[Record]) -> None:
+        """Use these cores from now on; call it at any time, from the loop.
+
+        A core that is not among them any more keeps its players as long as its tunnel does, and gets no new ones.
+        """
+        self._cores.set(records)
+
+    def cores_seen(self) -> tuple[SeenCore, ...]:
+        """Return what is known of each core, and which one new players go to."""
+        return self._cores.seen()
 
     @property
     def running_sessions(self) -> int:
         """Players connected through this edge now."""
         return sum(tunnel.running_sessions for tunnel in self.tunnels)
+
+    @property
+    def max_sessions(self) -> int:
+        """Players this edge takes at most."""
+        return self._config.max_sessions
 
     @property
     def connections(self) -> int:
@@ -184,15 +196,15 @@ class Edge:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                if self._taken is not None:
-                    await self._bring_in(self._taken)
-                for client in self._clients:
-                    tasks.create_task(client.run(), name=f"edge-tunnel-client-{client.core}")
+                if self._takeover is not None:
+                    await self._takeover.bring_in()
+                tasks.create_task(self._cores.run(), name="edge-cores")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
                 tasks.create_task(self._tick(), name="edge-tick")
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
                 tasks.create_task(self.lists.run(), name="edge-lists")
                 tasks.create_task(self._end_banned(), name="edge-bans")
+                tasks.create_task(self._bans_cache.run(), name="edge-bans-cache")
         finally:
             self._listener.close()
             self.refusals.close()
@@ -207,93 +219,39 @@ class Edge:
         wire = Wire(end, READY_SECONDS)
         try:
             await wait_for_successor(wire)
+            await self._bans_cache.save()
             began = time.monotonic()
             self._listener.pause()
             links: list[PlayerLink] = []
             try:
                 await self._door.settled()
                 # The tunnels first: as long as one is attached, players come in by it, and go on reading by its credit.
-                await asyncio.gather(*(client.suspend() for client in self._clients))
+                await self._cores.stand_still()
                 if self._is_draining:
                     raise HandoverError("the edge is draining")
                 links = self._door.links()
                 for link in links:
                     link.stand_still()
-                under_way = await hand_over(wire, self._listener.fileno(), self._clients, links, began)
+                under_way = await hand_over(wire, self._listener.fileno(), self._cores.clients, links, began)
             except BaseException:  # whatever it was: players must not stand still for it
                 self._listener.go_on()
                 for link in links:
                     link.move_on()
-                for client in self._clients:
-                    client.go_on()
+                self._cores.go_on()
                 raise
             self._is_draining = True
+            self.has_handed_over = True
+            self._bans_cache.close()
             self._door.send_away(Reason.EDGE_DRAINING)
             await send_the_rest(wire, under_way)
         finally:
             wire.close()
 
-    def _restore(self, taken: TakenEdge) -> list[tuple[TakenPlayer, Session]]:
-        """Take tunnels and sessions in; they are held until the clients run."""
-        settings = self._config.tunnel
-        tunnels = []
-        try:
-            for saved in taken.tunnels:
-                tunnel = restore_tunnel(
-                    saved,
-                    self.counters,
-                    flush_window_seconds=settings.flush_window_seconds,
-                    half_close_seconds=settings.half_close_seconds,
-                    ring_bytes=settings.ring_bytes,
-                    on_policy=self._cache.store,
-                )
-                client = next((each for each in self._clients if each.core == saved.core), None)
-                if client is None:  # a core that the settings do not name any more: its players may stay
-                    client = self._make_client(saved.core)
-                    self._clients = (*self._clients, client)
-                    tunnel.is_draining = True
-                client.take(tunnel)
-                self._take_tunnel(saved.core, tunnel)
-                tunnels.append(tunnel)
-            return taken.restore_players(tunnels)
-        except (DecodeError, TunnelFault) as error:
-            raise HandoverError(f"what was handed over cannot be: {error}") from error
-
-    async def _bring_in(self, taken: TakenEdge) -> None:
-        """Tell the other process that it may forget all, and go on with its players."""
-        loop = asyncio.get_running_loop()
-        await asyncio.to_thread(taken.tell_taken)
-        flushing: dict[tuple[int, int], asyncio.Future[bool]] = {}
-        for player, session in self._taken_players:
-            connection = player.connection
-            if connection is None:
-                if not session.reason:
-                    session.connect_failed(Reason.CLIENT_LOST)
-                continue
-            link = self._door.take_back(connection, client_of(player.saved))
-            link.begin_again(session, player.saved.since_seconds, player.saved.heard_at_seconds)
-            if player.saved.is_flushing:
-                future = flushing[player.saved.tunnel, session.slot] = loop.create_future()
-                future.add_done_callback(partial(self._bring_in_flushed, connection, link))
-            else:
-                self._door.bring_in(connection, link)
-        _log.info("took_over", sessions=self.running_sessions, still_sending=len(flushing))
-        self._following = asyncio.create_task(follow_flushes(taken, flushing), name="edge-flushes")
-        self._taken_players.clear()
-
-    def _bring_in_flushed(self, connection: socket.socket, link: PlayerLink, complete: "asyncio.Future[bool]") -> None:
-        if not complete.cancelled() and complete.result():
-            self._door.bring_in(connection, link)
-            return
-        connection.close()
-        self._door.leave_out(link)
-        if link.session is not None:
-            link.session.connect_failed(Reason.CLIENT_LOST)
-
     async def drain(self) -> None:
         """Let no new players in, wait for the others to leave, and end the rest at the deadline."""
         self._is_draining = True
         self._listener.close()
+        await self._bans_cache.save()
         if not self.tunnels:
             return
         config = self._config
@@ -302,8 +260,19 @@ class Edge:
             for tunnel in self.tunnels:
                 tasks.create_task(tunnel.drain(config.drain_seconds, config.linger_seconds))
         async with asyncio.TaskGroup() as tasks:
-            for client in self._clients:
+            for client in self._cores.clients:
                 tasks.create_task(client.finish())
+
+    def _take_over(self, taken: TakenEdge) -> Takeover:
+        return Takeover(
+            taken,
+            self._config.tunnel,
+            self.counters,
+            self._door,
+            self._cores,
+            on_policy=self._keep_policy,
+            on_tunnel=self._take_tunnel,
+        )
 
     def _make_client(self, core: str) -> TunnelClient:
         return TunnelClient(
@@ -311,20 +280,27 @@ class Edge:
             self._config.tunnel,
             self.counters,
             on_tunnel=lambda tunnel: self._take_tunnel(core, tunnel),
-            on_policy=self._cache.store,
+            on_policy=partial(self._keep_policy, core),
+            on_away=self._door.open_waiting,
             random=SystemRandom(),
         )
 
     def _take_tunnel(self, core: str, tunnel: EdgeTunnel) -> None:
         """A new tunnel to a core: players may come in through it."""
-        self._last_policy = tunnel.policy
+        if self._cores.is_ours(core):
+            self._last_policy = tunnel.policy
         bans = self.bans.book(core)
         bans.abandon()  # the rest of a set that was on its way will not come
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
         tunnel.make_report = self._report
-        tunnel.on_attach.append(self._door.open_waiting)
+        tunnel.on_attach += (self._cores.look_again, self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
+
+    def _keep_policy(self, core: str, message: tunnel_pb2.Policy) -> None:
+        """Keep what is obeyed from now on, unless it is another game's."""
+        if self._cores.is_ours(core):
+            self._cache.store(message)
 
     def _report(self) -> tunnel_pb2.Report:
         """Say how this edge is, for its operator."""
@@ -341,10 +317,8 @@ class Edge:
             is_draining=health.is_draining,
         )
 
-    def _has_tunnel(self, core: str) -> bool:
-        return any(client.core == core and client.tunnel is not None for client in self._clients)
-
     async def _open_when_attached(self) -> None:
+        await self._bans_cache.restore(None if self._last_policy is None else self._last_policy.clientbound)
         if self._last_policy is not None:  # known from before: who comes while no core answers is told so
             await self._open(self._last_policy)
         while True:
@@ -364,17 +338,10 @@ class Edge:
     def _pick(self) -> EdgeTunnel | Hope | Reason:
         if self._is_draining:
             return Reason.EDGE_DRAINING
-        tunnel = self.tunnel
-        if tunnel is None:
-            return Reason.NO_CORE
-        if not tunnel.is_attached:
-            is_fresh = tunnel.held_seconds(time.monotonic()) < WAIT_SECONDS and not tunnel.is_over
-            return Hope.SOON if is_fresh else Reason.NO_CORE
-        if tunnel.is_draining:
-            return Reason.CORE_DRAINING
-        if self.running_sessions >= self._config.max_sessions:
+        picked = self._cores.pick(time.monotonic())
+        if isinstance(picked, EdgeTunnel) and self.running_sessions >= self._config.max_sessions:
             return Reason.SESSION_LIMIT
-        return tunnel
+        return picked
 
     def _refused(self, reason: Reason, client: SocketAddress, detail: str) -> None:
         self.counters.sessions_refused[reason.value] += 1
@@ -401,6 +368,5 @@ class Edge:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.refusals.tick(time.monotonic())
-            for client in self._clients:
-                client.tick(clock())
+            self._cores.tick(clock())
             self.bans.tidy()

@@ -80,6 +80,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self.tunnel_id = tunnel_id
         self.welcome = welcome
         self.load: tunnel_pb2.Load | None = None  # the last that the core has said
+        self.opened_since_load = 0  # sessions of ours, which that does not count yet
         self.make_report: Callable[[], tunnel_pb2.Report] | None = None
         self.policy = policy
         self.policy_message = policy_message  # what it was read from
@@ -118,6 +119,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             listen_port=listener.port,
         )
         self.queue.add(tunnel_pb2.AttachRequest(open=announcement))
+        self.opened_since_load += 1
         session.connect(link)
         return session
 
@@ -174,6 +176,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         if heartbeat.HasField("load"):
             check_problems(heartbeat.load.problems)
             self.load = heartbeat.load
+            self.opened_since_load = 0
 
     def obey_bans(self, bans: BanBook, denied: DeniedNames) -> None:
         """Admit no name that is among the denied from now on, and put the core's bans into the book."""

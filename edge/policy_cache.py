@@ -8,19 +8,15 @@ offset  bytes  what       meaning
 48      …      policy     the serialised policy, as the tunnel carries it
 ======  =====  =========  ===============================================================
 
-The file is read once, at the start, and believed no more than a core is. It is replaced as a whole, so that workers
-of one edge may share it: whoever reads finds one policy or another, never half of one.
+The file is read once, at the start, and believed no more than a core is.
 """
 
-import contextlib
-import os
-import stat
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import structlog
 
+from fleet.kept_file import KeptFileError, read_kept, replace_kept
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.policy import MAX_POLICY_BYTES, EdgePolicy, decode_policy
 from wire.errors import TunnelFault
@@ -49,13 +45,13 @@ class PolicyCache:
         if self._path is None:
             return None
         try:
-            message = _unpack(_read(self._path))
+            message = _unpack(read_kept(self._path, MAX_FILE_BYTES))
             policy = decode_policy(message)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._refuse(f"it cannot be read: {error.strerror or error}")
-        except TunnelFault as fault:
+        except (KeptFileError, TunnelFault) as fault:
             self._refuse(str(fault))
         else:
             self._kept = message.sha256
@@ -75,7 +71,7 @@ class PolicyCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            _replace(path, content)
+            replace_kept(path, content)
         except OSError as error:
             if not self._is_complaining:
                 reason = error.strerror or str(error)
@@ -91,44 +87,9 @@ class PolicyCache:
         )
 
 
-def _read(path: Path) -> bytes:
-    """Return the file's content, bounded; raises OSError, and TunnelFault for a file that is not ours."""
-    with open(path, "rb", opener=_open_at_once) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise TunnelFault("it is not a file")
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise TunnelFault("others than its owner may write it")
-        return file.read(MAX_FILE_BYTES + 1)
-
-
-def _open_at_once(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would have us wait for somebody who writes
-
-
 def _unpack(content: bytes) -> tunnel_pb2.Policy:
     if not content.startswith(MAGIC):
         raise TunnelFault("it does not hold a policy")
     if len(content) > MAX_FILE_BYTES:
         raise TunnelFault(f"it is longer than {MAX_FILE_BYTES} bytes")
     return tunnel_pb2.Policy(sha256=content[len(MAGIC) : HEADER_BYTES], policy=content[HEADER_BYTES:])
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a whole file where the old one was, readable by its owner only; raises OSError."""
-    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(fresh)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # or the name may be gone after a power cut
-    finally:
-        os.close(folder)

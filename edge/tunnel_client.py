@@ -16,8 +16,8 @@ from uuid import uuid4
 import grpc
 import structlog
 
-from edge.backoff import Backoff
 from edge.edge_tunnel import EdgeTunnel
+from fleet.backoff import Backoff
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.counters import Counters
@@ -73,7 +73,8 @@ class AnotherWorkerError(TidegateError):
 class TunnelClient:
     """One tunnel at a time to one core, for as long as `run` runs.
 
-    ``on_tunnel`` is told of each new tunnel, ``on_policy`` of each policy that was checked and is obeyed from then on.
+    ``on_tunnel`` is told of each new tunnel, ``on_policy`` of each policy that was checked and is obeyed from then on,
+    ``on_away`` of each time that the core cannot be reached any more, or could not from the beginning.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class TunnelClient:
         *,
         on_tunnel: Callable[[EdgeTunnel], None],
         on_policy: Callable[[tunnel_pb2.Policy], None],
+        on_away: Callable[[], None] = lambda: None,
         random: Random,
     ) -> None:
         self.core = core
@@ -91,11 +93,13 @@ class TunnelClient:
         self._counters = counters
         self._on_tunnel = on_tunnel
         self._on_policy = on_policy
+        self._on_away = on_away
         self._random = random
         self._backoff = Backoff(random)
-        self._is_away = False
+        self.is_away = False  # an attempt has failed, and none has worked since
         self._call: _Call = None
         self._attempt: asyncio.Task[None] | None = None
+        self._is_hurried = asyncio.Event()
         self._may_run = asyncio.Event()
         self._may_run.set()
         self._is_new_process = False  # the tunnel is another process's, and bans were not handed over
@@ -118,6 +122,11 @@ class TunnelClient:
     def go_on(self) -> None:
         """Attach again."""
         self._may_run.set()
+
+    def hurry(self) -> None:
+        """The core is said to be there: try at once, and begin with short waits again."""
+        self._backoff.reset()
+        self._is_hurried.set()
 
     def take(self, tunnel: EdgeTunnel) -> None:
         """Go on with a tunnel that another process of this edge had."""
@@ -144,7 +153,7 @@ class TunnelClient:
                 self._attempt.result()
             elif self._may_run.is_set():  # by gRPC, whose call broke at the wrong moment
                 self._complain("the call was cancelled")
-                await asyncio.sleep(self._next_wait_seconds())
+                await self._wait()
 
     async def _try_once(self) -> None:
         """Attach once and carry, then wait before the next time."""
@@ -162,7 +171,7 @@ class TunnelClient:
         if time.monotonic() - began > STEADY_SECONDS:
             self._backoff.reset()
         self._give_up_in_time()
-        await asyncio.sleep(self._next_wait_seconds())
+        await self._wait()
 
     async def finish(self) -> None:
         """Hand everything queued to the core and tell it that nobody will come back."""
@@ -173,6 +182,7 @@ class TunnelClient:
             async with asyncio.timeout(LEAVE_SECONDS):
                 await tunnel.queue.drained()
         tunnel.has_left = True
+        self.is_away = True  # that is no news: it is this edge that leaves
         await _say_leave(call, tunnel, Reason.EDGE_DRAINING)
 
     def tick(self, now_seconds: float) -> None:
@@ -189,11 +199,20 @@ class TunnelClient:
 
     def _complain(self, reason: str) -> None:
         """Say that the core is away: once, however many attempts and reasons follow."""
-        level = _log.debug if self._is_away else _log.warning
+        level = _log.debug if self.is_away else _log.warning
         tunnel = self.tunnel
         held = {} if tunnel is None else {"sessions_held": tunnel.running_sessions}
         level("core_away", core=self.core, reason=reason, action="trying again until it is back", **held)
-        self._is_away = True
+        if not self.is_away:
+            self.is_away = True
+            self._on_away()
+
+    async def _wait(self) -> None:
+        """Wait until the next attempt, or until somebody knows better."""
+        self._is_hurried.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._next_wait_seconds()):
+                await self._is_hurried.wait()
 
     def _next_wait_seconds(self) -> float:
         wait = self._backoff.next_seconds()
@@ -283,9 +302,9 @@ class TunnelClient:
             ring_bytes=settings.ring_bytes,
         )
         tunnel.delivery.accept(message.sequence, message.acknowledged)
-        self._on_policy(message.policy)
         self.tunnel = tunnel
-        self._is_away = False
+        self._on_policy(message.policy)
+        self.is_away = False
         _log.info("core_attached", core=self.core, name=tunnel.core_name, game=policy.game)
         return tunnel
 
@@ -314,7 +333,7 @@ class TunnelClient:
         except TunnelFault as fault:
             self._lose(str(fault), Reason.TUNNEL_LOST)
             raise
-        self._is_away = False
+        self.is_away = False
         _log.info(
             "core_reattached",
             core=self.core,

@@ -74,5 +74,6 @@ def as_metadata(record: Record) -> Mapping[str, str]:
         "protocol": str(record.protocol_version),
         "game": record.game,
         "capacity": str(record.capacity),
+        "sessions": str(record.sessions),
         "probes_at": record.probes_at,
     }

@@ -6,21 +6,25 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 
 import pytest
 from structlog.testing import capture_logs
 
 from core.core import Core, CoreConfig
-from edge import door, edge
+from edge import cores as cores_module
+from edge import door
 from edge.edge import Edge, EdgeConfig
 from edge.edge_tunnel import EdgeTunnel
 from fleet.address import Address
+from games.echo import notice
 from games.pko.framing import KEEP_ALIVE
 from games.registry import load_pack
 from tests.relays import LOOPBACK, Server, Streams, core_config, edge_config, reset, running_core, running_edge, server
 from tidegate.gameday.conditions import CLEAR, Conditions, CutKind
 from tidegate.gameday.fault_proxy import FaultProxy
 from tunnel import end
+from tunnel.bans import Ban, BanChanges, banned_network
 from wire.reasons import Reason, explain
 
 PLACE = bytes(range(16))
@@ -302,6 +306,22 @@ async def test_who_comes_during_a_break_waits_and_plays() -> None:
         await until(lambda: net.edge.connections == 3)
 
 
+async def test_who_is_banned_while_he_waits_is_not_let_in() -> None:
+    async with network() as net:
+        await net.join()
+        await net.cut()
+        waiting = await net.connect()
+        await until(lambda: net.edge.connections == 2)
+        ban = Ban(banned_network(ip_network(LOOPBACK)), 0, notice("You are banned."))
+        net.edge.bans.book("another core").take(BanChanges(added=(ban,)))
+        await net.proxy.heal()
+        assert await waiting[0].read() == ban.notice
+        await until(lambda: net.tunnel.is_attached)
+        assert net.edge.counters.sessions_refused == {Reason.CLIENT_ADDRESS_DENIED: 1}
+        assert net.edge.counters.sessions_opened == 1
+        assert net.server.visits.empty()
+
+
 async def test_who_waits_too_long_or_comes_too_late_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "WAIT_SECONDS", 0.4)
     async with network() as net:
@@ -309,11 +329,11 @@ async def test_who_waits_too_long_or_comes_too_late_is_told(monkeypatch: pytest.
         await net.cut()
         waiting = await net.connect()
         assert explain(Reason.NO_CORE) in await told(waiting)
-        monkeypatch.setattr(edge, "WAIT_SECONDS", 0.0)
+        monkeypatch.setattr(cores_module, "WAIT_SECONDS", 0.0)
         assert explain(Reason.NO_CORE) in await told(await net.connect())
         await net.proxy.heal()
         await until(lambda: net.tunnel.is_attached)
-        monkeypatch.setattr(edge, "WAIT_SECONDS", 10.0)
+        monkeypatch.setattr(cores_module, "WAIT_SECONDS", 10.0)
         assert net.edge.running_sessions == 1, "who was there before is still there"
         await assert_goes_on(net.opened[0], visit)
         assert net.server.visits.empty()

@@ -76,6 +76,7 @@ def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1, tak
         backlog=ours.backlog,
         admission=_make_admission(ours, max_connections),
         policy_cache=ours.policy_cache,
+        bans_cache=ours.bans_cache,
     )
     try:
         return Edge(config, taken)
@@ -122,6 +123,7 @@ def make_core(settings: Settings, listen: Address, worker: int = 1) -> Core:
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
         features=_feature_config(settings),
+        origin_check_seconds=ours.origin_check_seconds if settings.discovery.kind == "consul" else 0.0,
     )
     return Core(config, pack)
 

@@ -21,7 +21,9 @@ from core.store.address import MEMORY
 from edge.edge import Edge
 from edge.handover import HandoverError
 from fleet.address import Address
+from fleet.discovery.discovery import Discovery
 from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
+from tidegate.discovering import core_addresses, discover_for_core, discover_for_edge
 from tidegate.errors import StartError
 from tidegate.logs import announce
 from tidegate.process import run_until_signal, schedule_in_batches
@@ -47,6 +49,7 @@ class Service:
     drain: Callable[[], Awaitable[None]]
     log_stats: Callable[[], None]
     upgrade: Upgrade | None = None  # for SIGUSR2
+    discovery: Discovery | None = None
     reload: Callable[[], None] | None = None  # for SIGHUP, which otherwise counts as a first SIGTERM
 
 
@@ -104,33 +107,48 @@ def _run_alone(
 async def _edge_service(settings: Settings, worker: int = 1) -> Service:
     taken = taken_from_predecessor()
     try:
-        edge = make_edge(settings, settings.edge.core, worker, taken)
+        edge = make_edge(settings, core_addresses(settings), worker, taken)
     except HandoverError as error:
         raise StartError(str(error)) from error
+    discovery = discover_for_edge(settings, edge, edge.set_cores, worker)
 
     async def ready() -> str:
         policy = await edge.wait_ready()
         game = _game(policy.game, policy.dialect)
         core = f"{'core' if len(settings.edge.core) == 1 else 'cores'} at {settings.edge.core}"
+        if settings.discovery.kind == "consul":
+            core = f"cores from Consul at {settings.discovery.consul_address}"
         if edge.tunnel is None:
             core += " does not answer yet, so they are told to come back (policy from disk)"
         return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
 
     upgrade = Upgrade(edge) if settings.edge.workers == 1 else None
-    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge), upgrade)
+    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge), upgrade, discovery)
 
 
 async def _core_service(settings: Settings, worker: int = 1) -> Service:
     core = make_core(settings, settings.core.listen, worker)
     rules = RulesReload(core, settings.game.rules_file)
     await start_core(core, settings.core.listen)
+    try:
+        discovery = discover_for_core(settings, core, worker)
+    except StartError:
+        await core.stop()
+        raise
 
     async def ready() -> str:
         listen = Address(settings.core.listen.host, core.port)
         game = _game(settings.game.name, core.dialect)
         return f"tidegate core: ready, edges at {listen}, origin {settings.core.origin}, game {game}"
 
-    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core), reload=_reload_of(core))
+    return Service(
+        (core.run, rules.run),
+        ready,
+        core.drain,
+        lambda: _log_core_stats(core),
+        discovery=discovery,
+        reload=_reload_of(core),
+    )
 
 
 async def _up_service(settings: Settings) -> Service:
@@ -178,7 +196,9 @@ async def _serve(
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_upgrade)
     if service.upgrade is not None:
         ends.append(asyncio.ensure_future(service.upgrade.done.wait()))
+    discovering = [] if service.discovery is None else [service.discovery.run()]
     side = [
+        *map(asyncio.ensure_future, discovering),
         asyncio.ensure_future(_say_when_ready(service, say_ready)),
         asyncio.ensure_future(_log_stats_regularly(service, settings.log.stats_seconds)),
     ]

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from core.store.address import mask
+from core.store.address import MASK, mask
 from tidegate.errors import Mistake, SettingsError
 from tidegate.settings_models import (
     SECTIONS,
     CoreSettings,
+    DiscoverySettings,
     EdgeSettings,
     FeatureSettings,
     GameSettings,
@@ -37,17 +38,20 @@ class Settings:
     core: CoreSettings
     features: FeatureSettings
     store: StoreSettings
+    discovery: DiscoverySettings
     log: LogSettings
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     def as_toml(self, *, shows_secrets: bool = False) -> str:
         """Return the effective settings as a TOML text that loads back equal, each with its origin.
 
-        A password stands in it only if it ``shows_secrets``.
+        A password or a token stands in it only if it ``shows_secrets``.
         """
         sections = {name: dict(getattr(self, name)) for name in _NAMES}
         if not shows_secrets:
             sections["store"]["url"] = mask(self.store.url)
+            if self.discovery.consul_token:
+                sections["discovery"]["consul_token"] = MASK
         return write_toml(sections, self.origins)
 
 
@@ -71,6 +75,7 @@ def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str,
         core=CoreSettings(**_gather(values, "core")),
         features=FeatureSettings(**_gather(values, "features")),
         store=StoreSettings(**_gather(values, "store")),
+        discovery=DiscoverySettings(**_gather(values, "discovery")),
         log=LogSettings(**_gather(values, "log")),
         origins={".".join(key): each.origin for key, (each, _) in values.items()},
     )

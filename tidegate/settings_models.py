@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from core.store.address import MEMORY, check_url
+from core.store.address import MASK, MEMORY, check_url
 from core.store.names import DEFAULT_PREFIX, check_prefix
+from edge.core_choice import MAX_CORES
 from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
 from tunnel.options import DEFAULT_RING_BYTES, MAX_NAME_BYTES
@@ -40,6 +41,10 @@ TEXT_RULES = {
     "charset": "the name of a charset",
     "url": "the address of a store",
     "prefix": "a text with a hash tag",
+    "game": "the name of a game, or empty",
+    "advertise": "HOST or HOST:PORT",
+    "service_prefix": "1 to 40 small letters, digits and dashes",
+    "consul_token": "a token",
 }
 """What belongs into the texts that have a rule of their own."""
 
@@ -57,10 +62,6 @@ def _read_target(value: object) -> Address:
     if address.port == 0:
         raise ValueError(f"{str(address)!r}: port 0 means any free port, which is for listening only; write 1 to 65535")
     return address
-
-
-MAX_CORES = 8
-"""An edge keeps a tunnel to each of its cores."""
 
 
 class Targets(tuple[Address, ...]):
@@ -122,6 +123,9 @@ def _host_name() -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "-", socket.gethostname())[:MAX_NAME_BYTES] or "unnamed"
 
 
+UNSPECIFIED_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - nothing listens by this
+"""Where a relay may listen and nobody can connect."""
+
 NAME_RULE = f"1 to {MAX_NAME_BYTES} letters, digits, dots, dashes or underscores"
 
 ListenAddress = Annotated[Address, BeforeValidator(_read_address)]
@@ -142,9 +146,47 @@ def _read_store_prefix(value: object) -> str:
     return check_prefix(value)
 
 
+def _read_advertised(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no address: write HOST or HOST:PORT, such as 203.0.113.7")
+    if not value:
+        return ""
+    try:
+        address = advertised_address(value, 1)
+    except ValueError as error:
+        raise ValueError(f"{value[:60]!r} is no address for others: write HOST or HOST:PORT") from error
+    if address.port == 0 or address.host in UNSPECIFIED_HOSTS:
+        raise ValueError(f"{value!r} is no address for others, who cannot connect there; write HOST or HOST:PORT")
+    return value
+
+
+def advertised_address(text: str, port: int) -> Address:
+    """Read HOST or HOST:PORT, IPv6 in brackets; ``port`` is that of a HOST alone. Raises ValueError."""
+    has_port = ":" in text.rpartition("]")[2]
+    return parse_address(text if has_port else f"{text}:{port}")
+
+
+def _read_service_prefix(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?", value):
+        raise ValueError(f"{str(value)[:60]!r} is not {TEXT_RULES['service_prefix']}; write one such as tidegate")
+    return value
+
+
+def _read_token(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{0,256}", value):
+        raise ValueError("it is no token: up to 256 printable characters without spaces")  # and it is not repeated
+    if value == MASK:
+        raise ValueError(f"{MASK} stands for a token that is not shown; write the token itself")
+    return value
+
+
 StoreUrl = Annotated[str, BeforeValidator(_read_store_url)]
 StorePrefix = Annotated[str, BeforeValidator(_read_store_prefix)]
 Charset = Annotated[str, BeforeValidator(_read_charset)]
+Advertised = Annotated[str, BeforeValidator(_read_advertised)]
+ServicePrefix = Annotated[str, BeforeValidator(_read_service_prefix)]
+Token = Annotated[str, BeforeValidator(_read_token)]
+GameName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")]
 Prefixes = Annotated[PrefixTexts, BeforeValidator(_read_prefixes)]
 WindowBytes = Annotated[
     int,
@@ -248,7 +290,11 @@ class EdgeSettings(Section):
     listen: ListenAddress = Field(Address("127.0.0.1", 1973), description="Where players connect; port 0 takes any.")
     core: TargetAddresses = Field(
         Targets((Address("127.0.0.1", 7400),)),
-        description="The core to attach to, or a list of up to 8: new players go to the first that can be reached.",
+        description="The core to attach to, or a list of up to 8: new players go to the best one (docs/tunnel.md).",
+    )
+    game: GameName = Field(
+        "",
+        description="Use only cores of this game, of those that discovery finds; empty is the game of the first core.",
     )
     name: Name = Field(default_factory=_host_name, description="What this edge is called at the core and in logs.")
     region: Name = Field("local", description="Where this edge stands.")
@@ -317,6 +363,10 @@ class EdgeSettings(Section):
         "",
         description="File that keeps the last policy (docs/policy.md), to let players in before the core answers.",
     )
+    bans_cache: str = Field(
+        "",
+        description="File that keeps the bans (docs/admission.md), to know them before the core answers.",
+    )
     deny_file: str = Field("", description="List of who is kept out (docs/admission.md); read again when it changes.")
     allow_file: str = Field("", description="List of who comes in whatever the deny list and the limits say.")
     proxy_from: Prefixes = Field(
@@ -345,6 +395,13 @@ class CoreSettings(Section):
         le=300,
         allow_inf_nan=False,
         description="How long the game server may take to accept a connection.",
+    )
+    origin_check_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=20,
+        allow_inf_nan=False,
+        description="How often a core that registers connects to the game server while no player does; 0 is never.",
     )
     max_sessions: int = Field(100_000, ge=1, le=1_000_000, description="Sessions at once, over all edges.")
     workers: Workers = 1
@@ -389,6 +446,34 @@ class StoreSettings(Section):
     )
 
 
+class DiscoverySettings(Section):
+    """How edges and cores find one another (docs/discovery.md)."""
+
+    kind: Literal["static", "consul"] = Field(
+        "static", description="`static`: edges use `edge.core`, nobody registers; `consul`: all register in Consul."
+    )
+    advertise: Advertised = Field(
+        "", description="Where others reach this relay; empty is where it listens, which must then be one address."
+    )
+    service_prefix: ServicePrefix = Field(
+        "tidegate", description="Services are called this with `-core` or `-edge`; other fleets need another."
+    )
+    cache_file: str = Field(
+        "", description="What files begin with that keep the relays found last, for a start while Consul is away."
+    )
+    consul_address: TargetAddress = Field(
+        Address("127.0.0.1", 8500), description="The Consul agent, best the one on the same machine."
+    )
+    consul_token: Token = Field(
+        "", repr=False, description="Our token; not shown. Better in a file. Without either, that of CONSUL_HTTP_TOKEN."
+    )
+    consul_token_file: str = Field("", description="File that holds our token; wins over `consul_token`.")
+    consul_datacenter: str = Field("", description="Where to look for relays; empty is the agent's own datacenter.")
+    consul_authority_file: str = Field("", description="Who signs the agent's certificate (PEM); with it, TLS is used.")
+    consul_certificate_file: str = Field("", description="Our certificate for the agent (PEM), where it wants one.")
+    consul_key_file: str = Field("", description="The certificate's key (PEM); empty where it is in the same file.")
+
+
 class LogSettings(Section):
     """What a process says on standard error."""
 
@@ -412,6 +497,7 @@ SECTIONS: dict[str, type[Section]] = {
     "core": CoreSettings,
     "features": FeatureSettings,
     "store": StoreSettings,
+    "discovery": DiscoverySettings,
     "log": LogSettings,
 }
 """The sections in the order they are shown."""

@@ -3,7 +3,7 @@
 from structlog.testing import capture_logs
 
 from core.origin import OriginError
-from core.origin_watch import CALM_SECONDS, OriginWatch
+from core.origin_watch import CALM_SECONDS, PROBLEM_SECONDS, OriginWatch
 from wire.reasons import Reason
 
 
@@ -22,3 +22,27 @@ def test_an_absence_is_said_once_however_it_flickers() -> None:
         watch.failed(OriginError(Reason.ORIGIN_TIMEOUT, "127.0.0.1:1: no answer"))
     assert [log["event"] for log in logs] == ["origin_away", "origin_back", "origin_away"]
     assert logs[1]["sessions_refused"] == 5
+
+
+def test_a_problem_that_nobody_looks_after_fades() -> None:
+    now = [100.0]
+    watch = OriginWatch(lambda: now[0])
+    assert not watch.problem
+    watch.failed(OriginError(Reason.ORIGIN_REFUSED, "127.0.0.1:1: refused"))
+    now[0] += PROBLEM_SECONDS - 1
+    assert watch.problem == "the game server does not answer: 127.0.0.1:1: refused"
+    now[0] += 1
+    assert not watch.problem
+
+
+def test_who_reached_it_lately_needs_no_check() -> None:
+    now = [100.0]
+    watch = OriginWatch(lambda: now[0])
+    assert not watch.worked_within(5)
+    watch.worked()
+    assert watch.worked_within(5)
+    watch.check_failed(OriginError(Reason.ORIGIN_REFUSED, "127.0.0.1:1: refused"))
+    assert not watch.worked_within(5)
+    watch.worked()
+    now[0] += 5
+    assert not watch.worked_within(5)

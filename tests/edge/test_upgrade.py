@@ -159,7 +159,7 @@ async def test_a_player_whose_session_opens_while_the_tunnels_are_let_go_of_is_h
     async with running_pair(proxy_from=LOOPBACK_PREFIXES) as edge, player_of(edge) as player:
         while not edge.connections:  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.01)
-        client = edge._clients[0]
+        client = edge._cores.clients[0]
         suspend = client.suspend
 
         async def name_the_player_and_suspend() -> None:

@@ -126,7 +126,14 @@ def test_a_mistake_that_another_source_overrides_is_still_one(toml: Path) -> Non
         ("edge.proxy_header_seconds", 0, "0 is not a number from 0.5 to 60 (seconds)"),
         ("edge.listen.port", 1, "no such setting"),
         ("edge", 5, "is a section, not a setting"),
-        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, features, store, log"),
+        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, features, store, discovery, log"),
+        ("discovery.kind", "consull", "'consull' is not one of static, consul; did you mean consul?"),
+        ("discovery.advertise", "0.0.0.0", "no address for others, who cannot connect there"),
+        ("discovery.advertise", "a b", "is no address for others: write HOST or HOST:PORT"),
+        ("discovery.advertise", "h:0", "no address for others, who cannot connect there"),
+        ("discovery.service_prefix", "Tide_gate", "is not 1 to 40 small letters, digits and dashes"),
+        ("discovery.consul_token", "***", "*** stands for a token that is not shown"),
+        ("core.origin_check_seconds", 21, "21 is not a number from 0 to 20 (seconds)"),
         ("", 5, "no such section or setting"),
         ("game.framing", 5, "5 is not a table"),
         ("game.framing.a.b", 5, "no such setting"),
@@ -288,6 +295,19 @@ class TestAsToml:
         assert "sekrit" not in settings.as_toml()
         assert "redis://:***@h/0" in settings.as_toml()
         assert "redis://:sekrit@h/0" in settings.as_toml(shows_secrets=True)
+
+    def test_shows_no_token_unless_it_is_for_ourselves(self) -> None:
+        settings = load_settings(None, {"TIDEGATE_DISCOVERY_CONSUL_TOKEN": "sekrit"}, {})
+
+        assert "sekrit" not in settings.as_toml() + repr(settings)
+        assert 'consul_token = "***"' in settings.as_toml()
+        assert 'consul_token = "sekrit"' in settings.as_toml(shows_secrets=True)
+
+    def test_a_wrong_token_is_not_repeated(self) -> None:
+        with pytest.raises(SettingsError, match="it is no token") as caught:
+            load_settings(None, {"TIDEGATE_DISCOVERY_CONSUL_TOKEN": "sek rit"}, {})
+
+        assert "sek" not in str(caught.value)
 
     def test_a_wrong_address_of_a_store_does_not_repeat_its_password(self) -> None:
         with pytest.raises(SettingsError, match="no address of a store") as caught:
