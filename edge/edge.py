@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import structlog
 from google.protobuf.message import DecodeError
@@ -36,6 +37,7 @@ from edge.upgrade import (
     wait_for_successor,
 )
 from fleet.health import Health
+from fleet.road import PlainRoad, Road
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
@@ -43,6 +45,9 @@ from tunnel.problems import bounded
 from tunnel.session import Session
 from wire.errors import TunnelFault
 from wire.reasons import Reason
+
+if TYPE_CHECKING:
+    from fleet.tls.credentials import Credentials  # it loads what reads certificates, which not every edge needs
 
 _log = structlog.get_logger("edge")
 
@@ -77,7 +82,8 @@ class AdmissionConfig:
 class EdgeConfig:
     """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
 
-    It keeps a tunnel to each of the ``cores``. New players go to the first that can be reached and takes any.
+    It keeps a tunnel to each of the ``cores``. New players go to the first that can be reached and takes any. With
+    ``credentials`` it talks to cores with a certificate only.
     """
 
     listen_host: str
@@ -91,6 +97,7 @@ class EdgeConfig:
     backlog: int
     admission: AdmissionConfig = AdmissionConfig()
     policy_cache: str = ""
+    credentials: "Credentials | None" = None
 
     @property
     def max_connections(self) -> int:
@@ -140,6 +147,7 @@ class Edge:
             no_room=self._door.close_at_once,
         )
         self._cache = PolicyCache(config.policy_cache)
+        self._road = _road_of(config.credentials)
         self._clients = tuple(self._make_client(core) for core in config.cores)
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
@@ -177,8 +185,12 @@ class Edge:
     @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
-        problems = () if any(tunnel.is_attached for tunnel in self.tunnels) else ("no core is attached",)
-        return Health(problems, self._is_draining)
+        credentials = self._config.credentials
+        problems = (
+            "" if any(tunnel.is_attached for tunnel in self.tunnels) else "no core is attached",
+            credentials.problem if credentials is not None else "",
+        )
+        return Health(tuple(filter(None, problems)), self._is_draining)
 
     async def run(self) -> None:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
@@ -193,10 +205,13 @@ class Edge:
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
                 tasks.create_task(self.lists.run(), name="edge-lists")
                 tasks.create_task(self._end_banned(), name="edge-bans")
+                if self._config.credentials is not None:
+                    tasks.create_task(self._config.credentials.run(), name="certificates")
         finally:
             self._listener.close()
             self.refusals.close()
             self._cache.close()
+            self._road.close()
 
     async def wait_ready(self) -> EdgePolicy:
         """Wait until players are let in; return the policy that holds then."""
@@ -313,6 +328,7 @@ class Edge:
             on_tunnel=lambda tunnel: self._take_tunnel(core, tunnel),
             on_policy=self._cache.store,
             random=SystemRandom(),
+            road=self._road,
         )
 
     def _take_tunnel(self, core: str, tunnel: EdgeTunnel) -> None:
@@ -404,3 +420,12 @@ class Edge:
             for client in self._clients:
                 client.tick(clock())
             self.bans.tidy()
+
+
+def _road_of(credentials: "Credentials | None") -> Road:
+    """Return the way to cores; raises OSError when there is no folder for the sockets between us and gRPC."""
+    if credentials is None:
+        return PlainRoad()
+    from fleet.tls.road import SecureRoad
+
+    return SecureRoad(credentials)

@@ -35,6 +35,9 @@ class Road(Protocol):
     def open(self, address: str) -> AbstractAsyncContextManager[Passage]:
         """Open a road to ``HOST:PORT`` for one gRPC channel, which is to be closed first; raises RoadError."""
 
+    def close(self) -> None:
+        """Let go of what all roads share: the process has no use for them any more."""
+
 
 class PlainRoad:
     """No certificates: on this machine, or where the operator has said that it is to be so."""
@@ -43,3 +46,6 @@ class PlainRoad:
     async def open(self, address: str) -> AsyncIterator[Passage]:
         """Leave everything to gRPC."""
         yield Passage(address)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""

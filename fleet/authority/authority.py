@@ -98,11 +98,7 @@ class Authority:
         with self._locked():
             entries = self.entries()
             now = _now()
-            found = [entry for entry in entries if which.lower() == entry.serial] or _of_name(entries, which)
-            if not found:
-                raise AuthorityError(
-                    f"nothing was issued for {which[:80]!r}: `tidegate certs list` shows names and serials"
-                )
+            found = _find(entries, which)
             taken = [replace(entry, revoked=_text(now)) for entry in found if entry.state(now) == "valid"]
             if not taken:
                 raise AuthorityError(f"{which}: revoked or expired already, so there is nothing to take back")
@@ -110,6 +106,10 @@ class Authority:
             write_ledger(self.folder / LEDGER, [by_serial.get(entry.serial, entry) for entry in entries])
             self._write_list()
             return taken
+
+    def find(self, which: str) -> list[Entry]:
+        """Return what `revoke` would mean, the oldest first; raises AuthorityError where there is none."""
+        return _find(self.entries(), which)
 
     def refresh(self) -> None:
         """Write the list of what was taken back anew, for all; raises AuthorityError."""
@@ -196,6 +196,13 @@ def open_authority(folder: Path) -> Authority:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise AuthorityError(f"{folder}: {AUTHORITY_KEY} is not the key of {AUTHORITY}; put back a copy of the folder")
     return Authority(folder, certificate, key)
+
+
+def _find(entries: list[Entry], which: str) -> list[Entry]:
+    found = [entry for entry in entries if which.lower() == entry.serial] or _of_name(entries, which)
+    if not found:
+        raise AuthorityError(f"nothing was issued for {which[:80]!r}: `tidegate certs list` shows names and serials")
+    return found
 
 
 def _of_name(entries: list[Entry], which: str) -> list[Entry]:

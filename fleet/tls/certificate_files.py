@@ -62,6 +62,11 @@ class Loaded:
     key_is_open: bool
 
 
+def role_of(files: CertificateFiles) -> Role:
+    """Return the role that a certificate is for; raises CertificateError."""
+    return _identity_of(files.certificate, _read_certificate(files.certificate)).role
+
+
 def load(files: CertificateFiles, role: Role) -> Loaded:
     """Read and check a set of files for a process of this role; raises CertificateError."""
     before = files.stamp()
@@ -158,13 +163,11 @@ def _check_certificate(
         certificate.verify_directly_issued_by(authority)
     except (InvalidSignature, ValueError, TypeError) as error:
         raise CertificateError(f"{path} was not issued by the authority in {files.authority}") from error
+    identity = _identity_of(path, certificate)
     try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
-        identity = parse_identity(uri)
-        uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError) as error:
-        raise CertificateError(f"{path} names no edge, core or admin; make one: tidegate certs issue") from error
+        uses = list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
+    except (x509.ExtensionNotFound, ValueError):
+        uses = []
     wanted = ExtendedKeyUsageOID.SERVER_AUTH if role == "core" else ExtendedKeyUsageOID.CLIENT_AUTH
     if identity.role != role or wanted not in uses:
         raise CertificateError(f"{path} is the certificate of {identity}, and this is to be the {role}'s")
@@ -176,6 +179,15 @@ def _check_certificate(
         since = certificate.not_valid_before_utc
         raise CertificateError(f"{path}: the certificate holds from {since:%Y-%m-%d %H:%M} UTC; set the clock")
     return identity
+
+
+def _identity_of(path: Path, certificate: x509.Certificate) -> Identity:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+        return parse_identity(uri)
+    except (x509.ExtensionNotFound, ValueError) as error:
+        raise CertificateError(f"{path} names no edge, core or admin; make one: tidegate certs issue") from error
 
 
 def _read_revoked(path: Path | None, authority: x509.Certificate, authority_path: Path) -> frozenset[int]:
