@@ -211,7 +211,7 @@ class Edge:
             self._listener.close()
             self.refusals.close()
             self._cache.close()
-            self._road.close()
+            await self._road.close()
 
     async def wait_ready(self) -> EdgePolicy:
         """Wait until players are let in; return the policy that holds then."""

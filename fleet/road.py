@@ -35,7 +35,7 @@ class Road(Protocol):
     def open(self, address: str) -> AbstractAsyncContextManager[Passage]:
         """Open a road to ``HOST:PORT`` for one gRPC channel, which is to be closed first; raises RoadError."""
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of what all roads share: the process has no use for them any more."""
 
 
@@ -47,5 +47,5 @@ class PlainRoad:
         """Leave everything to gRPC."""
         yield Passage(address)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """There is nothing to let go of."""

@@ -6,6 +6,7 @@ so a refusal is an error with the core's or OpenSSL's own reason, and not one of
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,8 +20,11 @@ from fleet.tls.refusals import HandshakeError
 from fleet.tls.secure_end import SecureEnd
 
 HANDSHAKE_SECONDS = 5.0
-PARTING_SECONDS = 0.5
-"""How long gRPC may take to let go of its end, so that its last words go out."""
+PARTING_SECONDS = 2.0
+"""How long gRPC may take to let go of its end, which it does when nobody refers to the channel any more: its last words
+are to go out."""
+
+CLOSE_SECONDS = 0.5
 
 
 class SecureRoad:
@@ -30,6 +34,7 @@ class SecureRoad:
         self._credentials = credentials
         self._folder = PrivateFolder()
         self._open: dict[SecureEnd, Peer] = {}
+        self._parting: dict[SecureEnd, asyncio.TimerHandle] = {}
         credentials.on_change.append(self.cut_revoked)
 
     def cut_revoked(self) -> None:
@@ -38,11 +43,24 @@ class SecureRoad:
             if self._credentials.is_revoked(peer):
                 end.abort(f"the certificate of {peer.identity} was revoked")
 
-    def close(self) -> None:
-        """Remove the folder of the sockets."""
+    async def close(self) -> None:
+        """End what gRPC has not let go of yet, and remove the folder of the sockets."""
         with contextlib.suppress(ValueError):
             self._credentials.on_change.remove(self.cut_revoked)
+        await self._wait_for_all()
+        for end in list(self._open):
+            end.finish()
+        await self._wait_for_all()
+        for end in list(self._open):
+            end.abort("the process ends")
+        for timer in self._parting.values():
+            timer.cancel()
         self._folder.close()
+
+    async def _wait_for_all(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await asyncio.gather(*(end.closed.wait() for end in self._open))
 
     @asynccontextmanager
     async def open(self, address: str) -> AsyncIterator[Passage]:
@@ -59,12 +77,10 @@ class SecureRoad:
             yield Passage(f"unix:{path}", lambda: f"{address}: {end.problem}" if end.problem else "")
         finally:
             server.close()
-            if plain.done():
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PARTING_SECONDS):
-                        await plain.result().gone.wait()
-                plain.result().finish()
-            end.finish()
+            if plain.done() and not end.closed.is_set():
+                self._parting[end] = asyncio.get_running_loop().call_later(PARTING_SECONDS, end.finish)
+            else:
+                end.finish()
 
     async def _connect(self, address: str) -> SecureEnd:
         """Return a TLS connection to a core that has let us in; raises RoadError."""
@@ -90,13 +106,20 @@ class SecureRoad:
             raise RoadError(f"no TLS handshake with {address} within {HANDSHAKE_SECONDS:g} s") from error
         except OSError as error:
             end.abort(str(error))
-            raise RoadError(f"{address}: {error.strerror or error}") from error
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise RoadError(f"{address}: {why}") from error
         except BaseException:
             end.abort("not wanted any more")
             raise
-        end.on_closed = lambda: self._open.pop(end, None)
+        end.on_closed = partial(self._ended, end)
         self._open[end] = peer
         return end
+
+    def _ended(self, end: SecureEnd) -> None:
+        self._open.pop(end, None)
+        timer = self._parting.pop(end, None)
+        if timer is not None:
+            timer.cancel()
 
 
 def _take(plain: "asyncio.Future[PlainEnd]", end: SecureEnd) -> asyncio.Protocol:
