@@ -50,7 +50,7 @@ GOOD = [
     ("renew", ["Nothing ends within 30 days."]),
     (
         "renew --within 100",
-        ["edge-fra-1: edge fra-1 in eu, until ", "core-core-1: core core-1 in local", "admin-anna: "],
+        ["edge-fra-1: edge fra-1 in eu, until ", "core-core-1: core", "admin-anna: "],
     ),
     ("renew edge/fra-1 core-1 --days 5", ["edge fra-1 in eu, until ", "core core-1 in local, until "]),
     ("revoke fra-1", ["revoked: edge fra-1 in eu, serial ", "revoked.pem to every relay."]),

@@ -126,7 +126,7 @@ def test_a_mistake_that_another_source_overrides_is_still_one(toml: Path) -> Non
         ("edge.proxy_header_seconds", 0, "0 is not a number from 0.5 to 60 (seconds)"),
         ("edge.listen.port", 1, "no such setting"),
         ("edge", 5, "is a section, not a setting"),
-        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, features, store, log"),
+        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, features, store, tls, log"),
         ("", 5, "no such section or setting"),
         ("game.framing", 5, "5 is not a table"),
         ("game.framing.a.b", 5, "no such setting"),
