@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
@@ -20,6 +21,10 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
 from tunnel.options import server_options
 from tunnel.policy import EdgePolicy
 
+if TYPE_CHECKING:  # they load what reads certificates, which not every core needs
+    from fleet.tls.credentials import Credentials
+    from fleet.tls.gate import Gate
+
 _log = structlog.get_logger("core")
 
 TICK_SECONDS = 1.0
@@ -30,7 +35,8 @@ class CoreConfig:
     """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any.
 
     ``shares_port``: other workers listen on the same port. Without ``features`` nothing looks into the packets.
-    With ``origin_check_seconds`` the core finds out by itself whether the game server is there.
+    With ``origin_check_seconds`` the core finds out by itself whether the game server is there. With ``credentials``
+    only edges with a certificate are let in.
     """
 
     name: str
@@ -48,6 +54,7 @@ class CoreConfig:
     linger_seconds: float
     features: FeatureConfig | None = None
     origin_check_seconds: float = 0.0
+    credentials: "Credentials | None" = None
 
 
 class Core:
@@ -82,6 +89,7 @@ class Core:
         self.dialect = config.dialect
         self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
+        self.gate: Gate | None = None  # where there are certificates
         self.port = 0
 
     @property
@@ -98,8 +106,9 @@ class Core:
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
         health = self.service.health
-        late = self.loop_delay.problem
-        return Health((*health.problems, late), health.is_draining) if late else health
+        credentials = self._config.credentials
+        ours = (self.loop_delay.problem, credentials.problem if credentials is not None else "")
+        return Health((*health.problems, *filter(None, ours)), health.is_draining)
 
     @property
     def policy(self) -> EdgePolicy:
@@ -117,6 +126,9 @@ class Core:
         """
         if self.features is not None:
             await self.features.start(self.service)
+        if self._config.credentials is not None:
+            await self._start_with_gate(self._config.credentials)
+            return
         host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
         place = f"{host}:{self._config.listen_port}"
         try:
@@ -127,12 +139,35 @@ class Core:
             raise OSError(f"gRPC cannot bind: {error}") from error
         await self._server.start()
 
+    async def _start_with_gate(self, credentials: "Credentials") -> None:
+        """Have gRPC listen where only the gate reaches it; raises OSError when the port cannot be had."""
+        from fleet.tls.gate import Gate
+        from fleet.tls.port import bind
+
+        config = self._config
+        bound = bind(config.listen_host, config.listen_port, shared=config.shares_port)
+        gate = Gate("core", credentials, roles=("edge",))
+        try:
+            self._server.add_insecure_port(gate.target)
+            await self._server.start()
+            self.service.find_peer = gate.peer
+            self.port = gate.open(bound)
+        except BaseException as error:
+            bound.close()
+            await gate.close()
+            if isinstance(error, RuntimeError):
+                raise OSError(f"gRPC cannot bind: {error}") from error
+            raise
+        self.gate = gate
+
     async def run(self) -> None:
         """Keep time for the tunnels until cancelled, then give up the port and end what is left."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tick(), name="core-ticks")
                 tasks.create_task(self.loop_delay.run(), name="loop-delay")
+                if self._config.credentials is not None:
+                    tasks.create_task(self._config.credentials.run(), name="certificates")
                 if self.features is not None:
                     tasks.create_task(self.features.run(), name="features")
                 if self._origin_check is not None:
@@ -142,9 +177,13 @@ class Core:
 
     async def stop(self) -> None:
         """Give up the port and end what is left; harmless when done twice."""
+        if self.gate is not None:
+            self.gate.stop_accepting()
         await self.service.leave()
         await self._server.stop(None)
         self.service.close()
+        if self.gate is not None:
+            await self.gate.close()
         if self.features is not None:
             await self.features.stop()
 

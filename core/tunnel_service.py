@@ -6,8 +6,8 @@ The only module of the core that knows gRPC. Every refusal is a gRPC status with
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import structlog
@@ -29,6 +29,9 @@ from tunnel.problems import bounded
 from wire.credits import check_window
 from wire.errors import LayoutError, TunnelFault
 from wire.reasons import Reason
+
+if TYPE_CHECKING:
+    from fleet.tls.credentials import Peer  # it loads what reads certificates, which not every core needs
 
 _log = structlog.get_logger("core.tunnel")
 
@@ -54,7 +57,11 @@ class RefusedError(Exception):
 
 
 class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
-    """All tunnels of one core."""
+    """All tunnels of one core.
+
+    ``find_peer`` says who calls, by what gRPC calls its peer; where it is set, nobody else is served, and an edge is
+    who its certificate says. Without it anybody is.
+    """
 
     def __init__(
         self,
@@ -69,6 +76,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self.counters: dict[str, Counters] = {}  # by edge name, so that they outlive an attachment
         self.tunnels: dict[bytes, CoreTunnel] = {}
         self.is_draining = False
+        self.find_peer: Callable[[str], Peer | None] | None = None
         self.epoch = time.time_ns()
         self._welcome = tunnel_pb2.Welcome(
             protocol_version=PROTOCOL_VERSION,
@@ -170,12 +178,13 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         """Serve one attachment from hello to its end."""
         del request_iterator  # read() is used instead, so that reads and writes go on side by side
         try:
+            self._identity(context)
             await self._serve(context, await self._read_hello(context))
         except RefusedError as error:
-            _log.warning("attachment_refused", peer=context.peer(), status=error.code.name, reason=str(error))
+            _log.warning("attachment_refused", peer=self._address(context), status=error.code.name, reason=str(error))
             await context.abort(error.code, str(error))
         except TunnelFault as error:
-            _log.error("tunnel_fault", peer=context.peer(), reason=str(error))
+            _log.error("tunnel_fault", peer=self._address(context), reason=str(error))
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except AttachmentLostError as error:
             # To an edge that hangs, the end of a call may not go out either.
@@ -195,6 +204,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a hello")
         request: tunnel_pb2.AttachRequest = message
         self._check_hello(request.hello)
+        self._check_name(context, request.hello)
         return request
 
     def _check_hello(self, hello: tunnel_pb2.Hello) -> None:
@@ -216,6 +226,32 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             check_window(hello.window_bytes)
         except LayoutError as error:
             raise RefusedError(invalid, str(error)) from error
+
+    def _check_name(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
+        """See that an edge calls itself what its certificate says; raises RefusedError."""
+        peer = self._peer(context)
+        if peer is not None and (peer.identity.name, peer.identity.region) != (hello.edge_name, hello.region):
+            raise RefusedError(
+                grpc.StatusCode.PERMISSION_DENIED,
+                f"it calls itself edge {hello.edge_name} in {hello.region}, and its certificate is of {peer.identity}",
+            )
+
+    def _peer(self, context: _Context) -> "Peer | None":
+        return None if self.find_peer is None else self.find_peer(context.peer())
+
+    def _address(self, context: _Context) -> str:
+        """Return where a caller is, as far as it is known."""
+        peer = self._peer(context)
+        return peer.address if peer is not None else str(context.peer())
+
+    def _identity(self, context: _Context) -> str:
+        """Return who the edge is by its certificate; empty where there are none. Raises RefusedError for a stranger."""
+        if self.find_peer is None:
+            return ""
+        peer = self.find_peer(context.peer())
+        if peer is None:
+            raise RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the connection is over, or did not come by the gate")
+        return peer.identity.uri
 
     async def _serve(self, context: _Context, request: tunnel_pb2.AttachRequest) -> None:
         tunnel = await (self._find(context, request) if request.hello.resume else self._make(context, request.hello))
@@ -266,17 +302,17 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             self._limits,
             self._features,
         )
-        tunnel.peer_identity = _identity(context)
+        tunnel.peer_identity = self._identity(context)
         tunnel.make_load = self.load
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message))
         self._bans.lead_to(tunnel.queue)
-        _log.info("edge_attached", edge=hello.edge_name, region=hello.region, peer=context.peer())
+        _log.info("edge_attached", edge=hello.edge_name, region=hello.region, peer=self._address(context))
         return tunnel
 
     def _end_predecessor(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
         """End the held tunnel of an edge worker that has been started anew: nobody will come back for that one."""
-        whose = (hello.edge_name, _identity(context), hello.place)
+        whose = (hello.edge_name, self._identity(context), hello.place)
         for tunnel in list(self.tunnels.values()):
             is_the_same = (tunnel.edge_name, tunnel.peer_identity, tunnel.place) == whose
             if hello.place and is_the_same and not tunnel.is_attached:
@@ -293,7 +329,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         tunnel = self.tunnels.get(hello.tunnel_id)
         if tunnel is None or hello.epoch != self.epoch:
             return None
-        if (tunnel.edge_name, tunnel.peer_identity) != (hello.edge_name, _identity(context)):
+        if (tunnel.edge_name, tunnel.peer_identity) != (hello.edge_name, self._identity(context)):
             raise RefusedError(grpc.StatusCode.PERMISSION_DENIED, "the tunnel belongs to another edge")
         while tunnel.attachment is not None:
             attachment = tunnel.attachment
@@ -313,7 +349,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         _log.info(
             "edge_reattached",
             edge=hello.edge_name,
-            peer=context.peer(),
+            peer=self._address(context),
             held_seconds=round(held, 3),
             sessions=tunnel.running_sessions,
             resending=len(tunnel.delivery.messages()),
@@ -338,12 +374,6 @@ async def _read(context: _Context) -> Any:
         return await context.read()
     except DecodeError as error:
         raise TunnelFault("a message that cannot be read") from error
-
-
-def _identity(context: _Context) -> str:
-    """Return who the edge is by its certificate; empty where it has none."""
-    names = (context.auth_context() or {}).get("x509_common_name", ())
-    return b"".join(names).decode(errors="replace")
 
 
 def _forget(task: asyncio.Future[Any]) -> None:

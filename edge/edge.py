@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -32,12 +33,16 @@ from edge.tunnel_client import TunnelClient, TunnelSettings
 from edge.upgrade import READY_SECONDS, TakenEdge, hand_over, send_the_rest, wait_for_successor
 from fleet.health import Health
 from fleet.records import Record
+from fleet.road import PlainRoad, Road
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.policy import EdgePolicy
 from tunnel.problems import bounded
 from tunnel.session import Session
 from wire.reasons import Reason
+
+if TYPE_CHECKING:
+    from fleet.tls.credentials import Credentials  # it loads what reads certificates, which not every edge needs
 
 _log = structlog.get_logger("edge")
 
@@ -73,6 +78,7 @@ class EdgeConfig:
     """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
 
     It keeps a tunnel to each of the ``cores``, the preferred one first; `Edge.set_cores` brings others, or the first.
+    With ``credentials`` it talks to cores with a certificate only.
     """
 
     listen_host: str
@@ -87,6 +93,7 @@ class EdgeConfig:
     admission: AdmissionConfig = AdmissionConfig()
     policy_cache: str = ""
     bans_cache: str = ""
+    credentials: "Credentials | None" = None
 
     @property
     def max_connections(self) -> int:
@@ -137,6 +144,7 @@ class Edge:
             no_room=self._door.close_at_once,
         )
         self._cache = PolicyCache(config.policy_cache)
+        self._road = _road_of(config.credentials)
         self._cores = Cores(config.cores, config.tunnel.region, self._make_client, SystemRandom())
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
@@ -189,8 +197,12 @@ class Edge:
     @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
-        problems = () if any(tunnel.is_attached for tunnel in self.tunnels) else ("no core is attached",)
-        return Health(problems, self._is_draining)
+        credentials = self._config.credentials
+        problems = (
+            "" if any(tunnel.is_attached for tunnel in self.tunnels) else "no core is attached",
+            credentials.problem if credentials is not None else "",
+        )
+        return Health(tuple(filter(None, problems)), self._is_draining)
 
     async def run(self) -> None:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
@@ -205,10 +217,13 @@ class Edge:
                 tasks.create_task(self.lists.run(), name="edge-lists")
                 tasks.create_task(self._end_banned(), name="edge-bans")
                 tasks.create_task(self._bans_cache.run(), name="edge-bans-cache")
+                if self._config.credentials is not None:
+                    tasks.create_task(self._config.credentials.run(), name="certificates")
         finally:
             self._listener.close()
             self.refusals.close()
             self._cache.close()
+            await self._road.close()
 
     async def wait_ready(self) -> EdgePolicy:
         """Wait until players are let in; return the policy that holds then."""
@@ -283,6 +298,7 @@ class Edge:
             on_policy=partial(self._keep_policy, core),
             on_away=self._door.open_waiting,
             random=SystemRandom(),
+            road=self._road,
         )
 
     def _take_tunnel(self, core: str, tunnel: EdgeTunnel) -> None:
@@ -370,3 +386,12 @@ class Edge:
             self.refusals.tick(time.monotonic())
             self._cores.tick(clock())
             self.bans.tidy()
+
+
+def _road_of(credentials: "Credentials | None") -> Road:
+    """Return the way to cores; raises OSError when there is no folder for the sockets between us and gRPC."""
+    if credentials is None:
+        return PlainRoad()
+    from fleet.tls.road import SecureRoad
+
+    return SecureRoad(credentials)

@@ -7,7 +7,7 @@ time, both go on where they were. It says once that the core is away and once th
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -18,6 +18,7 @@ import structlog
 
 from edge.edge_tunnel import EdgeTunnel
 from fleet.backoff import Backoff
+from fleet.road import Passage, PlainRoad, Road, RoadError
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.counters import Counters
@@ -36,7 +37,7 @@ LONGEST_WAIT_HELD_SECONDS = 0.25
 """The longest wait between two attempts while players are held: their pause is longer by that."""
 
 RESUME_PATIENCE_SECONDS = 0.5
-RESUME_ROUND_TRIPS = 6
+RESUME_ROUND_TRIPS = 8
 """An attempt to come back may take this long and so many round trips: a packet that got lost on a road that was dead is
 repeated by the system only much later, and a new attempt is quicker."""
 
@@ -74,7 +75,8 @@ class TunnelClient:
     """One tunnel at a time to one core, for as long as `run` runs.
 
     ``on_tunnel`` is told of each new tunnel, ``on_policy`` of each policy that was checked and is obeyed from then on,
-    ``on_away`` of each time that the core cannot be reached any more, or could not from the beginning.
+    ``on_away`` of each time that the core cannot be reached any more, or could not from the beginning. ``road`` is the
+    way to the core, with certificates or without.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class TunnelClient:
         on_policy: Callable[[tunnel_pb2.Policy], None],
         on_away: Callable[[], None] = lambda: None,
         random: Random,
+        road: Road | None = None,
     ) -> None:
         self.core = core
+        self._road = road or PlainRoad()
         self._settings = settings
         self._counters = counters
         self._on_tunnel = on_tunnel
@@ -164,7 +168,7 @@ class TunnelClient:
             self._backoff.reset()  # the next call may get the right one: they are dealt out by chance
         except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
             self._complain(_describe(error))
-        except (TunnelFault, AttachmentLostError, TimeoutError, asyncio.InvalidStateError) as error:
+        except (RoadError, TunnelFault, AttachmentLostError, TimeoutError, asyncio.InvalidStateError) as error:
             self._complain(_describe(error))
         else:
             self._complain("the core ended the attachment")
@@ -243,16 +247,22 @@ class TunnelClient:
             tunnel.gone(reason)
 
     async def _attach_once(self) -> None:
-        async with grpc.aio.insecure_channel(self.core, options=CHANNEL_OPTIONS) as channel:
-            call: _Call = tunnel_pb2_grpc.TunnelServiceStub(channel).Attach()
-            try:
-                async with asyncio.timeout(self._patience_seconds()):
+        async with contextlib.AsyncExitStack() as stack:
+            async with asyncio.timeout(self._patience_seconds()):
+                passage = await stack.enter_async_context(self._road.open(self.core))
+                channel = grpc.aio.insecure_channel(passage.target, options=CHANNEL_OPTIONS)
+                await stack.enter_async_context(channel)
+                call: _Call = tunnel_pb2_grpc.TunnelServiceStub(channel).Attach()
+                stack.callback(self._forget_call, call)
+                with _saying_why(passage):
                     tunnel = await (self._greet(call) if self.tunnel is None else self._greet_again(call, self.tunnel))
-                self._call = call
+            self._call = call
+            with _saying_why(passage):
                 await self._carry(call, tunnel)
-            finally:
-                self._call = None
-                call.cancel()
+
+    def _forget_call(self, call: _Call) -> None:
+        self._call = None
+        call.cancel()
 
     def _patience_seconds(self) -> float:
         """How long an attempt may take: not long while players are held, because the road may be back by now."""
@@ -366,6 +376,18 @@ class TunnelClient:
             self._lose(str(fault), Reason.TUNNEL_LOST)
             await _say_leave(call, tunnel, Reason.TUNNEL_LOST)
             raise
+
+
+@contextlib.contextmanager
+def _saying_why(passage: Passage) -> Iterator[None]:
+    """Have the road's own reason stand for gRPC's, which is only that the connection is not there any more."""
+    try:
+        yield
+    except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError, AttachmentLostError) as error:
+        problem = passage.say_problem()
+        if problem:
+            raise RoadError(problem) from error
+        raise
 
 
 async def _say_leave(call: _Call, tunnel: EdgeTunnel, reason: Reason) -> None:

@@ -26,6 +26,16 @@ class Address:
     host: str
     port: int
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine is meant; of names, ``localhost`` alone is."""
+        try:
+            address = ipaddress.ip_address(self.host)
+        except ValueError:
+            return self.host.lower() == "localhost"
+        mapped = getattr(address, "ipv4_mapped", None)
+        return bool((mapped or address).is_loopback)
+
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 

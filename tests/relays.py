@@ -11,6 +11,7 @@ from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
 from edge.edge import Edge, EdgeConfig
 from edge.tunnel_client import TunnelSettings
+from fleet.tls.credentials import Credentials
 from games.pack import Pack
 from games.registry import load_pack
 
@@ -48,6 +49,7 @@ def core_config(
     half_close_seconds: float = 30.0,
     hold_seconds: float = 30.0,
     dialect: str = "",
+    credentials: Credentials | None = None,
 ) -> CoreConfig:
     return CoreConfig(
         name="core-1",
@@ -69,6 +71,7 @@ def core_config(
         connect_timeout_seconds=2.0,
         drain_seconds=drain_seconds,
         linger_seconds=0.5,
+        credentials=credentials,
     )
 
 
@@ -79,6 +82,7 @@ def edge_config(
     name: str = "edge-1",
     half_close_seconds: float = 30.0,
     hold_seconds: float = 30.0,
+    credentials: Credentials | None = None,
 ) -> EdgeConfig:
     return EdgeConfig(
         listen_host=LOOPBACK,
@@ -98,6 +102,7 @@ def edge_config(
         drain_seconds=0.2,
         linger_seconds=0.5,
         backlog=100,
+        credentials=credentials,
     )
 
 

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from fleet.address import Address
+from fleet.identity import Identity
+from tests.certificates import office
 from tests.relays import LOOPBACK, Server, Streams, reset, server
 from tidegate.children import Child
 from tidegate.gameday.process_figures import error_output_of, is_running, read_figures, writers_to
@@ -99,7 +101,7 @@ class Edges:
 
 
 @asynccontextmanager
-async def edges(*arguments: str) -> AsyncIterator[Edges]:
+async def edges(*arguments: str, core_arguments: Iterable[str] = ()) -> AsyncIterator[Edges]:
     """A core and an edge with these arguments; processes without parents are ours meanwhile."""
     libc = ctypes.CDLL(None)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -108,7 +110,7 @@ async def edges(*arguments: str) -> AsyncIterator[Edges]:
     try:
         async with server() as behind:
             game = ("--listen", ANY_PORT, "--game", "echo", "--origin", f"{LOOPBACK}:{behind.port}")
-            tunnels = await core.start("core", *game, "--log-format", "json")
+            tunnels = await core.start("core", *game, "--log-format", "json", *core_arguments)
             core_address = ("--core", str(tunnels), "--log-format", "json")
             players = await edge.start("edge", "--listen", ANY_PORT, *core_address, *arguments)
             made = Edges(behind, edge, events, players, edge.pid, error_output_of(edge.pid))
@@ -166,6 +168,27 @@ async def test_players_go_on_where_they_were() -> None:
         assert edge.server.visits.empty(), "the game server has noticed nothing"
         assert edge.told("took_over")[0]["sessions"] == 5
         await assert_goes_on(*await edge.join())
+
+
+async def test_an_upgrade_with_certificates(tmp_path: Path) -> None:
+    made = office(tmp_path / "certs")
+    ours, theirs = (
+        ("--certificates", str(made.authority.issue(identity).folder))
+        for identity in (Identity("edge", "fra-1", "eu"), Identity("core", "core-1", "eu"))
+    )
+    async with edges(*ours, core_arguments=theirs) as edge:
+        player, visit = await edge.join()
+        await assert_goes_on(player, visit)
+        for writer in (player[1], visit[1]):
+            writer.write(frames(range(500)))
+        await edge.upgrade()
+        whole = frames(range(500))
+        assert await visit[0].readexactly(len(whole)) == whole
+        assert await player[0].readexactly(len(whole)) == whole
+        await assert_goes_on(player, visit)
+        await assert_goes_on(*await edge.join())
+        (back,) = edge.told("core_reattached")
+        assert back["sessions"] == 1
 
 
 async def test_who_comes_during_an_upgrade_is_served() -> None:

@@ -7,6 +7,7 @@ import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -32,6 +33,9 @@ from tidegate.settings import Settings
 from tidegate.settings_models import SECTIONS, EdgeSettings
 from wire.errors import MisuseError
 
+if TYPE_CHECKING:
+    from fleet.tls.credentials import Credentials
+
 _log = structlog.get_logger("tidegate")
 
 RESERVED_FILES = 64
@@ -47,7 +51,13 @@ LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 """Where the core listens when it shares a process with its edge."""
 
 
-def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1, taken: TakenEdge | None = None) -> Edge:
+def make_edge(
+    settings: Settings,
+    cores: Sequence[Address],
+    worker: int = 1,
+    taken: TakenEdge | None = None,
+    credentials: "Credentials | None" = None,
+) -> Edge:
     """Build an edge, or one worker of it, and bind its port; raises StartError when the port cannot be had."""
     ours = settings.edge
     max_connections = _file_limit()
@@ -77,6 +87,7 @@ def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1, tak
         admission=_make_admission(ours, max_connections),
         policy_cache=ours.policy_cache,
         bans_cache=ours.bans_cache,
+        credentials=credentials,
     )
     try:
         return Edge(config, taken)
@@ -94,7 +105,7 @@ def _place_of(ours: EdgeSettings, worker: int) -> bytes:
     return hashlib.sha256(what.encode()).digest()[:16]
 
 
-def make_core(settings: Settings, listen: Address, worker: int = 1) -> Core:
+def make_core(settings: Settings, listen: Address, worker: int = 1, credentials: "Credentials | None" = None) -> Core:
     """Build a core, or one worker of it; its port is bound by `start_core`."""
     ours = settings.core
     limits = CoreLimits(
@@ -124,6 +135,7 @@ def make_core(settings: Settings, listen: Address, worker: int = 1) -> Core:
         linger_seconds=ours.close_linger_seconds,
         features=_feature_config(settings),
         origin_check_seconds=ours.origin_check_seconds if settings.discovery.kind == "consul" else 0.0,
+        credentials=credentials,
     )
     return Core(config, pack)
 

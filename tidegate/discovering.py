@@ -6,6 +6,8 @@ Called by `tidegate.serve`. What Consul needs is loaded only where the settings 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
 from core.core import Core
 from edge.edge import Edge
 from fleet.address import Address
@@ -13,6 +15,7 @@ from fleet.discovery.discovery import Discovery, StaticDiscovery
 from fleet.discovery.metadata import Wanted
 from fleet.records import Found, Record, Role
 from tidegate import __version__
+from tidegate.certificates import is_allowed
 from tidegate.errors import StartError
 from tidegate.settings import Settings
 from tidegate.settings_models import UNSPECIFIED_HOSTS, DiscoverySettings, advertised_address
@@ -20,6 +23,10 @@ from tunnel.options import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
     from fleet.discovery.consul_discovery import Look
+
+_log = structlog.get_logger("tidegate")
+
+NO_CERTIFICATES = "it is on another machine, and this edge has no certificates (tls.certificate_file)"
 
 OnCores = Callable[[Sequence[Record]], None]
 
@@ -90,9 +97,16 @@ def discover_for_edge(settings: Settings, edge: Edge, on_cores: OnCores, worker:
             health=edge.health,
         )
 
+    forbidden: set[Address] = set()
+
     def tell(found: Found) -> None:
+        allowed = [record for record in found.records if is_allowed(settings, record.address)]
+        for record in found.records:
+            if record not in allowed and record.address not in forbidden:
+                forbidden.add(record.address)
+                _log.error("core_not_used", core=record.name, address=str(record.address), reason=NO_CERTIFICATES)
         if found.records or not found.is_stale:  # before the first answer, none is not known to be none
-            on_cores(found.records)
+            on_cores(allowed)
 
     looks: Mapping[Role, Look] = {"core": Look(Wanted("core", ours.game, PROTOCOL_VERSION), tell)}
     return _consul(settings.discovery, looks, describe, worker)

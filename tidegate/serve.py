@@ -23,6 +23,7 @@ from edge.handover import HandoverError
 from fleet.address import Address
 from fleet.discovery.discovery import Discovery
 from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
+from tidegate.certificates import credentials_of, prepare
 from tidegate.discovering import core_addresses, discover_for_core, discover_for_edge
 from tidegate.errors import StartError
 from tidegate.logs import announce
@@ -55,6 +56,7 @@ class Service:
 
 def serve_edge(settings: Settings) -> int:
     """Run an edge until it is told to stop; return the exit status. Raises StartError."""
+    settings = prepare(settings, "edge")
     if settings.edge.workers > 1:
         return supervise("edge", settings, settings.edge.listen, settings.edge.workers)
     return _run_alone(settings, _edge_service)
@@ -62,6 +64,7 @@ def serve_edge(settings: Settings) -> int:
 
 def serve_core(settings: Settings) -> int:
     """Run a core until it is told to stop; return the exit status. Raises StartError."""
+    settings = prepare(settings, "core")
     if settings.core.workers > 1:
         override_policy(compile_game(settings), settings.game.rules_file)  # once here, not by each worker
         _warn_of_separate_stores(settings)
@@ -107,7 +110,7 @@ def _run_alone(
 async def _edge_service(settings: Settings, worker: int = 1) -> Service:
     taken = taken_from_predecessor()
     try:
-        edge = make_edge(settings, core_addresses(settings), worker, taken)
+        edge = make_edge(settings, core_addresses(settings), worker, taken, credentials_of(settings, "edge"))
     except HandoverError as error:
         raise StartError(str(error)) from error
     discovery = discover_for_edge(settings, edge, edge.set_cores, worker)
@@ -127,7 +130,7 @@ async def _edge_service(settings: Settings, worker: int = 1) -> Service:
 
 
 async def _core_service(settings: Settings, worker: int = 1) -> Service:
-    core = make_core(settings, settings.core.listen, worker)
+    core = make_core(settings, settings.core.listen, worker, credentials_of(settings, "core"))
     rules = RulesReload(core, settings.game.rules_file)
     await start_core(core, settings.core.listen)
     try:

@@ -21,8 +21,9 @@ from tidegate.settings_models import (
     GameSettings,
     LogSettings,
     StoreSettings,
+    TlsSettings,
 )
-from tidegate.settings_rules import WrongValueError, check_game, check_value
+from tidegate.settings_rules import WrongValueError, check_game, check_tls, check_value
 from tidegate.settings_sources import FRAMING, Given, read_environment, read_file, read_flags
 from tidegate.settings_toml import write_toml
 
@@ -39,6 +40,7 @@ class Settings:
     features: FeatureSettings
     store: StoreSettings
     discovery: DiscoverySettings
+    tls: TlsSettings
     log: LogSettings
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -67,6 +69,8 @@ def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str,
     game = GameSettings(**_gather(values, "game"))
     if not any(each.key == "game.name" for each in wrong):
         mistakes += [_place(key, text, values) for key, text in check_game(game.name, game.dialect, game.framing)]
+    tls = TlsSettings(**_gather(values, "tls"))
+    mistakes += [_place(key, text, values) for key, text in check_tls(tls)]
     if mistakes:
         raise SettingsError(mistakes)
     return Settings(
@@ -76,6 +80,7 @@ def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str,
         features=FeatureSettings(**_gather(values, "features")),
         store=StoreSettings(**_gather(values, "store")),
         discovery=DiscoverySettings(**_gather(values, "discovery")),
+        tls=tls,
         log=LogSettings(**_gather(values, "log")),
         origins={".".join(key): each.origin for key, (each, _) in values.items()},
     )

@@ -474,6 +474,19 @@ class DiscoverySettings(Section):
     consul_key_file: str = Field("", description="The certificate's key (PEM); empty where it is in the same file.")
 
 
+class TlsSettings(Section):
+    """What edges and cores prove themselves by (docs/security.md); `--certificates FOLDER` names all four files."""
+
+    certificate_file: str = Field("", description="This relay's certificate; empty goes without, on one machine.")
+    key_file: str = Field("", description="Its private key, which only the relay's user should be able to read.")
+    authority_file: str = Field("", description="The certificate of the authority that issued all certificates.")
+    revoked_file: str = Field("", description="The list of certificates taken back; empty accepts all that hold.")
+    insecure: bool = Field(
+        default=False,
+        description="Go without certificates also between machines: only where nobody else reaches the core.",
+    )
+
+
 class LogSettings(Section):
     """What a process says on standard error."""
 
@@ -498,6 +511,7 @@ SECTIONS: dict[str, type[Section]] = {
     "features": FeatureSettings,
     "store": StoreSettings,
     "discovery": DiscoverySettings,
+    "tls": TlsSettings,
     "log": LogSettings,
 }
 """The sections in the order they are shown."""

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from fleet.address import Address
 from games.registry import load_pack, pack_names
-from tidegate.settings_models import NAME_RULE, SECTIONS, TEXT_RULES, UNITS, PrefixTexts, Targets
+from tidegate.settings_models import NAME_RULE, SECTIONS, TEXT_RULES, UNITS, PrefixTexts, Targets, TlsSettings
 from tidegate.settings_sources import FRAMING, parse_scalar
 from wire.errors import MisuseError
 
@@ -93,6 +93,8 @@ def rule_of(section: str, name: str) -> str:
         return "a list of addresses and prefixes"
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
+    if field.annotation is bool:
+        return "true or false"
     if field.annotation is str:
         if not field.metadata:
             return "a text"
@@ -156,6 +158,19 @@ def check_game(name: str, dialect: str, framing: Mapping[str, object]) -> Iterat
     if dialect and dialect not in dialects:
         known = _suggest_and_list(dialect, dialects) if dialects else "it has none, so leave this out"
         yield ("game", "dialect"), f"game {name} has no dialect {_show(dialect)}; {known}"
+
+
+def check_tls(tls: TlsSettings) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield the key and the text of each file that is missing beside the others."""
+    needed = ("certificate_file", "key_file", "authority_file")
+    given = [name for name in (*needed, "revoked_file") if getattr(tls, name)]
+    if given:
+        for name in needed:
+            if name not in given:
+                yield (
+                    ("tls", name),
+                    f"is missing: tls.{given[0]} is set, and all of {', '.join(needed)} belong together",
+                )
 
 
 def _check_framing(name: str, framing: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:

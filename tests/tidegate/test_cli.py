@@ -25,6 +25,8 @@ COMMANDS = [
     *(["gameday"], ["gameday", "cut-tunnel"], ["gameday", "hang-core"], ["gameday", "kill-core"]),
     *(["gameday", "slow-client"], ["gameday", "kill-edge"], ["gameday", "drain-core"], ["gameday", "upgrade-edge"]),
     *(["gameday", "far-core"], ["gameday", "soak"], ["gameday", "origin"]),
+    *(["certs"], ["certs", "init"], ["certs", "issue"], ["certs", "issue", "edge"], ["certs", "issue", "core"]),
+    *(["certs", "issue", "admin"], ["certs", "renew"], ["certs", "revoke"], ["certs", "list"], ["certs", "show"]),
     *(["feature"], ["feature", "new"], ["feature", "list"], ["feature", "check"]),
 ]
 
@@ -88,7 +90,7 @@ def test_help_is_readable_at_80_columns(command: list[str]) -> None:
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
     assert "..." not in result.output.partition("Commands:")[2], "a summary is cut"
-    if command not in (["sim"], ["policy"], ["feature"], ["gameday"]):
+    if command not in (["sim"], ["policy"], ["feature"], ["gameday"], ["certs"], ["certs", "issue"]):
         assert "Examples:\n    tidegate" in result.output
 
 
@@ -104,7 +106,7 @@ def test_help_and_version_load_nothing_slow(flag: str) -> None:
     loaded = run_process("-c", show).stderr.split()
 
     assert "tidegate.cli" in loaded
-    assert {"grpc", "pydantic", "redis", "structlog", "uvloop", "rich"}.isdisjoint(loaded)
+    assert {"grpc", "pydantic", "redis", "structlog", "uvloop", "rich", "cryptography", "ssl"}.isdisjoint(loaded)
 
 
 def test_version_as_a_process() -> None:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from fleet.address import Address
 from tidegate.errors import SettingsError
 from tidegate.settings import Settings, load_settings
+from tidegate.settings_models import SECTIONS
 from tidegate.settings_sources import Flag, parse_scalar
 
 
@@ -126,7 +127,6 @@ def test_a_mistake_that_another_source_overrides_is_still_one(toml: Path) -> Non
         ("edge.proxy_header_seconds", 0, "0 is not a number from 0.5 to 60 (seconds)"),
         ("edge.listen.port", 1, "no such setting"),
         ("edge", 5, "is a section, not a setting"),
-        ("nothing.at.all", 5, "no such setting; the sections are game, edge, core, features, store, discovery, log"),
         ("discovery.kind", "consull", "'consull' is not one of static, consul; did you mean consul?"),
         ("discovery.advertise", "0.0.0.0", "no address for others, who cannot connect there"),
         ("discovery.advertise", "a b", "is no address for others: write HOST or HOST:PORT"),
@@ -134,6 +134,11 @@ def test_a_mistake_that_another_source_overrides_is_still_one(toml: Path) -> Non
         ("discovery.service_prefix", "Tide_gate", "is not 1 to 40 small letters, digits and dashes"),
         ("discovery.consul_token", "***", "*** stands for a token that is not shown"),
         ("core.origin_check_seconds", 21, "21 is not a number from 0 to 20 (seconds)"),
+        (
+            "nothing.at.all",
+            5,
+            f"no such setting; the sections are {', '.join(SECTIONS)}",
+        ),
         ("", 5, "no such section or setting"),
         ("game.framing", 5, "5 is not a table"),
         ("game.framing.a.b", 5, "no such setting"),

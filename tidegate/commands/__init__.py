@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import check_config, demo, feature, gameday, policy, relay, sim, why
+from tidegate.commands import certs, check_config, demo, feature, gameday, policy, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,6 +46,8 @@ def tidegate(
       tidegate core --listen 127.0.0.1:7400 --game pko --origin 10.0.0.5:1973
       tidegate edge --listen 0.0.0.0:1973 --core 127.0.0.1:7400
           the same as two processes
+      tidegate certs init
+          an authority of your own, for relays on several machines
       tidegate check-config -c tidegate.toml
           what is set and where it came from, or every mistake
       tidegate policy show
@@ -64,6 +66,7 @@ app.command("worker", hidden=True)(relay.worker)
 app.command("demo")(demo.demo)
 app.command("check-config")(check_config.check_config)
 app.command("why")(why.why)
+app.add_typer(certs.app, name="certs")
 app.add_typer(policy.app, name="policy")
 app.add_typer(feature.app, name="feature")
 app.add_typer(sim.app, name="sim")

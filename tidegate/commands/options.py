@@ -53,6 +53,14 @@ Workers = Annotated[
     str | None,
     typer.Option("--workers", metavar="COUNT", help="Processes that share the port, for several processor cores."),
 ]
+Certificates = Annotated[
+    Path | None,
+    typer.Option("--certificates", metavar="FOLDER", help="What `tidegate certs issue` made for this relay."),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option("--insecure", help="Go without certificates, also between machines; only on a private network."),
+]
 LogLevel = Annotated[
     str | None,
     typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error."),
@@ -79,6 +87,22 @@ def load(
     flags = {key: Flag("--set", value) for key, value in map(_split, assignments or ())}
     flags |= {key: Flag(option, value) for key, (option, value) in named.items() if value is not None}
     return load_settings(config, os.environ, flags)
+
+
+def certificate_flags(folder: Path | None, *, insecure: bool) -> dict[str, tuple[str, str | list[str] | None]]:
+    """Return the settings that ``--certificates`` and ``--insecure`` stand for."""
+    flags: dict[str, tuple[str, str | list[str] | None]] = {}
+    if folder is not None:
+        for name, file in (
+            ("certificate_file", "certificate.pem"),
+            ("key_file", "key.pem"),
+            ("authority_file", "authority.pem"),
+            ("revoked_file", "revoked.pem"),
+        ):
+            flags[f"tls.{name}"] = ("--certificates", str(folder / file))
+    if insecure:
+        flags["tls.insecure"] = ("--insecure", "true")
+    return flags
 
 
 def _split(assignment: str) -> tuple[str, str]:

@@ -11,10 +11,12 @@ import typer
 
 from tidegate.commands.options import (
     Assignments,
+    Certificates,
     Config,
     Cores,
     Dialect,
     Game,
+    Insecure,
     Listen,
     LogFormat,
     LogLevel,
@@ -22,6 +24,7 @@ from tidegate.commands.options import (
     Origin,
     Region,
     Workers,
+    certificate_flags,
     load,
 )
 
@@ -79,6 +82,8 @@ def edge(
     name: Name = None,
     region: Region = None,
     workers: Workers = None,
+    certificates: Certificates = None,
+    insecure: Insecure = False,  # noqa: FBT002 - typer's way
     assignments: Assignments = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -90,7 +95,7 @@ def edge(
     \b
     Examples:
       tidegate edge --listen 0.0.0.0:1973 --core 127.0.0.1:7400
-      tidegate edge --core 10.0.0.5:7400 --core 10.0.0.6:7400
+      tidegate edge --core 10.0.0.5:7400 --certificates certs/edge-fra-1
       tidegate edge -c tidegate.toml --name fra-1 --region eu-central
       tidegate edge upgrade --listen 0.0.0.0:1973
     """
@@ -105,6 +110,7 @@ def edge(
             "edge.name": ("--name", name),
             "edge.region": ("--region", region),
             "edge.workers": ("--workers", workers),
+            **certificate_flags(certificates, insecure=insecure),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },
@@ -125,6 +131,8 @@ def core(
     name: Name = None,
     region: Region = None,
     workers: Workers = None,
+    certificates: Certificates = None,
+    insecure: Insecure = False,  # noqa: FBT002 - typer's way
     assignments: Assignments = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
@@ -136,6 +144,7 @@ def core(
     \b
     Examples:
       tidegate core --listen 127.0.0.1:7400 --game pko --origin 10.0.0.5:1973
+      tidegate core --listen 10.0.0.5:7400 --certificates certs/core-core-1
       tidegate core -c tidegate.toml --set core.max_sessions=2000
       tidegate core drain --listen 127.0.0.1:7400
     """
@@ -152,6 +161,7 @@ def core(
             "core.name": ("--name", name),
             "core.region": ("--region", region),
             "core.workers": ("--workers", workers),
+            **certificate_flags(certificates, insecure=insecure),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },
