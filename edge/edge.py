@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
@@ -22,6 +23,7 @@ from edge.listener import Listener, bind_socket
 from edge.player_link import Deadlines, PlayerLink
 from edge.policy_cache import PolicyCache
 from edge.prefixes import PrefixSet, parse_prefix
+from edge.probes import Probes
 from edge.refusal_log import RefusalLog
 from edge.shared_counts import SharedCounts, private_counts
 from edge.tunnel_client import TunnelClient, TunnelSettings
@@ -36,8 +38,11 @@ from edge.upgrade import (
     wait_for_successor,
 )
 from fleet.health import Health
+from fleet.loop_delay import LoopDelay
+from fleet.probe import ProbeState, state_of
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
+from tunnel.flow import Flow, flow_of
 from tunnel.policy import EdgePolicy
 from tunnel.problems import bounded
 from tunnel.session import Session
@@ -78,6 +83,7 @@ class EdgeConfig:
     """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
 
     It keeps a tunnel to each of the ``cores``. New players go to the first that can be reached and takes any.
+    ``public`` and ``probe`` are HOST:PORT or empty (`edge.probes`).
     """
 
     listen_host: str
@@ -91,6 +97,8 @@ class EdgeConfig:
     backlog: int
     admission: AdmissionConfig = AdmissionConfig()
     policy_cache: str = ""
+    public: str = ""
+    probe: str = ""
 
     @property
     def max_connections(self) -> int:
@@ -107,6 +115,8 @@ class Edge:
 
     def __init__(self, config: EdgeConfig, taken: TakenEdge | None = None) -> None:
         self.counters = Counters()
+        self.flows: dict[str, Flow] = {}  # by the name of the core
+        self.loop_delay = LoopDelay()
         self.refusals = RefusalLog(time.monotonic)
         self._config = config
         rules = config.admission
@@ -139,11 +149,19 @@ class Edge:
             judge=self._door.judge,
             no_room=self._door.close_at_once,
         )
+        self.probes = Probes(
+            config.tunnel.edge_name,
+            self._listener.address,
+            probe=config.probe,
+            public=config.public,
+            state=self._probe_state,
+        )
         self._cache = PolicyCache(config.policy_cache)
         self._clients = tuple(self._make_client(core) for core in config.cores)
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
+        self.on_handed_over: list[Callable[[], None]] = []  # told when another process has taken everything over
         self._taken = taken
         self._taken_players = [] if taken is None else self._restore(taken)
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
@@ -175,6 +193,21 @@ class Edge:
         return self._door.connections
 
     @property
+    def max_sessions(self) -> int:
+        """How many players may be connected at once."""
+        return self._config.max_sessions
+
+    @property
+    def ring_bytes(self) -> int:
+        """What each tunnel may keep for its core to get again."""
+        return self._config.tunnel.ring_bytes
+
+    @property
+    def waiting(self) -> int:
+        """Players who wait at the door for a tunnel."""
+        return self._door.waiting
+
+    @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
         problems = () if any(tunnel.is_attached for tunnel in self.tunnels) else ("no core is attached",)
@@ -186,6 +219,7 @@ class Edge:
             async with asyncio.TaskGroup() as tasks:
                 if self._taken is not None:
                     await self._bring_in(self._taken)
+                await self.probes.open()
                 for client in self._clients:
                     tasks.create_task(client.run(), name=f"edge-tunnel-client-{client.core}")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
@@ -193,7 +227,9 @@ class Edge:
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
                 tasks.create_task(self.lists.run(), name="edge-lists")
                 tasks.create_task(self._end_banned(), name="edge-bans")
+                tasks.create_task(self.loop_delay.run(), name="loop-delay")
         finally:
+            self.probes.close()
             self._listener.close()
             self.refusals.close()
             self._cache.close()
@@ -228,6 +264,9 @@ class Edge:
                     client.go_on()
                 raise
             self._is_draining = True
+            self.probes.close()
+            for tell in self.on_handed_over:
+                tell()
             self._door.send_away(Reason.EDGE_DRAINING)
             await send_the_rest(wire, under_way)
         finally:
@@ -322,6 +361,7 @@ class Edge:
         bans.abandon()  # the rest of a set that was on its way will not come
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
+        tunnel.flow = flow_of(self.flows, tunnel.core_name)
         tunnel.make_report = self._report
         tunnel.on_attach.append(self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
@@ -339,7 +379,12 @@ class Edge:
             sessions_refused=sum(counters.sessions_refused.values()),
             problems=bounded(health.problems),
             is_draining=health.is_draining,
+            players_at=self.probes.players_at,
+            probes_at=self.probes.probes_at,
         )
+
+    def _probe_state(self) -> ProbeState:
+        return state_of(self.health, self.running_sessions, self._config.max_sessions)
 
     def _has_tunnel(self, core: str) -> bool:
         return any(client.core == core and client.tunnel is not None for client in self._clients)

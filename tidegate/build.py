@@ -76,6 +76,8 @@ def make_edge(settings: Settings, cores: Sequence[Address], worker: int = 1, tak
         backlog=ours.backlog,
         admission=_make_admission(ours, max_connections),
         policy_cache=ours.policy_cache,
+        public=ours.public,
+        probe=ours.probe,
     )
     try:
         return Edge(config, taken)

@@ -18,6 +18,7 @@ from tidegate.settings_models import (
     EdgeSettings,
     FeatureSettings,
     GameSettings,
+    HttpSettings,
     LogSettings,
     StoreSettings,
 )
@@ -37,6 +38,7 @@ class Settings:
     core: CoreSettings
     features: FeatureSettings
     store: StoreSettings
+    http: HttpSettings
     log: LogSettings
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -71,6 +73,7 @@ def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str,
         core=CoreSettings(**_gather(values, "core")),
         features=FeatureSettings(**_gather(values, "features")),
         store=StoreSettings(**_gather(values, "store")),
+        http=HttpSettings(**_gather(values, "http")),
         log=LogSettings(**_gather(values, "log")),
         origins={".".join(key): each.origin for key, (each, _) in values.items()},
     )

@@ -40,6 +40,9 @@ TEXT_RULES = {
     "charset": "the name of a charset",
     "url": "the address of a store",
     "prefix": "a text with a hash tag",
+    "http.listen": "HOST:PORT, or empty",
+    "edge.public": "HOST:PORT, or empty",
+    "edge.probe": "HOST:PORT, or empty",
 }
 """What belongs into the texts that have a rule of their own."""
 
@@ -142,6 +145,16 @@ def _read_store_prefix(value: object) -> str:
     return check_prefix(value)
 
 
+def _read_optional_listen(value: object) -> str:
+    return "" if value == "" else str(_read_address(value))
+
+
+def _read_optional_target(value: object) -> str:
+    return "" if value == "" else str(_read_target(value))
+
+
+OptionalListen = Annotated[str, BeforeValidator(_read_optional_listen)]
+OptionalTarget = Annotated[str, BeforeValidator(_read_optional_target)]
 StoreUrl = Annotated[str, BeforeValidator(_read_store_url)]
 StorePrefix = Annotated[str, BeforeValidator(_read_store_prefix)]
 Charset = Annotated[str, BeforeValidator(_read_charset)]
@@ -330,6 +343,14 @@ class EdgeSettings(Section):
         allow_inf_nan=False,
         description="How long a load balancer may take to send its PROXY header.",
     )
+    public: OptionalTarget = Field(
+        "",
+        description="Where players connect as the world sees it, for launchers (docs/steering.md); empty is `listen`.",
+    )
+    probe: OptionalListen = Field(
+        "",
+        description="Where probes are answered, by UDP and HTTP; empty is UDP on the players' port number alone.",
+    )
 
 
 class CoreSettings(Section):
@@ -389,6 +410,15 @@ class StoreSettings(Section):
     )
 
 
+class HttpSettings(Section):
+    """Metrics, health and the list of edges over HTTP (docs/metrics.md); every process has its own."""
+
+    listen: OptionalListen = Field(
+        "",
+        description="Where to answer; empty is nowhere, port 0 takes any. Worker N of several answers N - 1 ports on.",
+    )
+
+
 class LogSettings(Section):
     """What a process says on standard error."""
 
@@ -412,6 +442,7 @@ SECTIONS: dict[str, type[Section]] = {
     "core": CoreSettings,
     "features": FeatureSettings,
     "store": StoreSettings,
+    "http": HttpSettings,
     "log": LogSettings,
 }
 """The sections in the order they are shown."""

@@ -53,6 +53,10 @@ Workers = Annotated[
     str | None,
     typer.Option("--workers", metavar="COUNT", help="Processes that share the port, for several processor cores."),
 ]
+Http = Annotated[
+    str | None,
+    typer.Option("--http", metavar="HOST:PORT", help="Where to answer for metrics and health (docs/metrics.md)."),
+]
 LogLevel = Annotated[
     str | None,
     typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error."),

@@ -6,8 +6,8 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from core import loop_delay
-from core.loop_delay import LATE_SECONDS, SAID_SECONDS, SAY_INTERVAL_SECONDS, LoopDelay
+from fleet import loop_delay
+from fleet.loop_delay import LATE_SECONDS, SAID_SECONDS, SAY_INTERVAL_SECONDS, LoopDelay
 
 
 def test_the_worst_and_the_share_of_late_ones_since_the_last_look() -> None:
