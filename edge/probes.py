@@ -83,6 +83,9 @@ class Probes:
             place = Address(place.host, self._udp.address.port)  # the same number where any would do
         if not self._is_apart:
             return
+        if place.port == self._players.port:  # with workers, the system would deal players out to it
+            _log.warning("probe_unavailable", address=str(place), by="HTTP", reason="players connect there")
+            return
         try:
             listening = bind_socket(place.host, place.port, shared=True)
             self._http = ProbeHttp(listening, self._rates, self.http_outcomes, self._state, self._name)

@@ -154,12 +154,12 @@ class Outbox(Generic[Message]):
         clock = asyncio.get_running_loop().time
         while True:
             await self._ready.wait()
-            woken = clock()
-            early = self._last_flush_seconds + self._window - woken
+            woken = time.monotonic()  # the loop's own time goes by milliseconds
+            early = self._last_flush_seconds + self._window - clock()
             if early > 0 and self.pending_bytes < SEAL_BYTES:
                 await self._gather(early)
             self._last_flush_seconds = clock()
-            self.flow.flush_delay.note(self._last_flush_seconds - woken)
+            self.flow.flush_delay.note(time.monotonic() - woken)
             self._seal()
             await self._write_all(write)
             self._relieve()

@@ -18,7 +18,7 @@ from tidegate.gameday.day import DayOptions
 from tidegate.settings import Settings
 
 COMMANDS = [
-    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"]),
+    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"], ["probe"]),
     *(["core", "drain"], ["edge", "drain"], ["edge", "upgrade"]),
     *(["policy"], ["policy", "show"], ["policy", "check"]),
     *(["sim"], ["sim", "server"], ["sim", "bots"]),
@@ -104,7 +104,17 @@ def test_help_and_version_load_nothing_slow(flag: str) -> None:
     loaded = run_process("-c", show).stderr.split()
 
     assert "tidegate.cli" in loaded
-    assert {"grpc", "pydantic", "redis", "structlog", "uvloop", "rich"}.isdisjoint(loaded)
+    assert {
+        "grpc",
+        "pydantic",
+        "redis",
+        "structlog",
+        "uvloop",
+        "rich",
+        "starlette",
+        "uvicorn",
+        "prometheus_client",
+    }.isdisjoint(loaded)
 
 
 def test_version_as_a_process() -> None:
