@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 PLACES = 8192
+ROUNDING_SECONDS = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class ProbeRates:
         """Whether a packed address may have one more answer; if so it is counted."""
         limits = self._limits
         all_paid = max(self._all_paid_until, now_seconds) + 1 / limits.per_second
-        if all_paid > now_seconds + limits.burst / limits.per_second:
+        if all_paid > now_seconds + limits.burst / limits.per_second + ROUNDING_SECONDS:
             return False
         places = self._places_of(address)
         table = self._paid_until
         paid = max(min(table[place] for place in places), now_seconds) + 1 / limits.prefix_per_second
-        if paid > now_seconds + limits.prefix_burst / limits.prefix_per_second:
+        if paid > now_seconds + limits.prefix_burst / limits.prefix_per_second + ROUNDING_SECONDS:
             return False
         for place in places:
             table[place] = max(table[place], paid)

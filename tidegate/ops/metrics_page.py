@@ -36,7 +36,7 @@ answers (`http_listening`), also when port 0 took any.
     {"ready": false, "edge": {"state": "critical", "problems": ["no core is attached"]}}
 
 `state` is `serving`, `draining` or `critical`. A core is critical while its game server cannot be reached or its event
-loop is late, an edge while it has no tunnel. `tidegate up` shows both relays on one endpoint, and is ready when both are.
+loop is late, an edge while it has no tunnel. `tidegate up` shows both on one endpoint, and is ready when both are.
 
 For Prometheus:
 

@@ -37,7 +37,9 @@ class Pages:
         if self._observed.core is not None:
             pages["/edges.json"] = self._edges
         routes = [Route(path, self._counted(path, page), methods=["GET"]) for path, page in pages.items()]
-        return Starlette(routes=routes, exception_handlers={404: self._not_found, 405: self._not_allowed})
+        app = Starlette(routes=routes, exception_handlers={404: self._not_found, 405: self._not_allowed})
+        app.router.redirect_slashes = False
+        return app
 
     def _counted(self, path: str, page: Page) -> object:
         async def serve(request: Request) -> Response:

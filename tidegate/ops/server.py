@@ -26,6 +26,9 @@ MAX_HEAD_BYTES = 8192
 REQUEST_SECONDS = 5.0
 """How long a connection may be there without a request under way."""
 
+KEEP_ALIVE_SECONDS = 5
+"""How long it may stay after an answer without another request."""
+
 LIFE_SECONDS = 60.0
 """How long it may be there at all: a reader who is slow to take an answer, or one who never leaves."""
 
@@ -133,7 +136,7 @@ def _config(app: Any, metrics: Metrics) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        timeout_keep_alive=int(REQUEST_SECONDS),
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_graceful_shutdown=1,
     )
