@@ -16,6 +16,9 @@ from fleet.probe import ProbeReply, ProbeState
 MAX_REQUEST_BYTES = 4096
 """Browsers send about a thousand."""
 
+MAX_LINE_BYTES = 64
+"""The longest first line there can be, and some."""
+
 MAX_REPLY_BYTES = 512
 
 _LINE = re.compile(rb"GET /probe\?nonce=([0-9a-f]{1,16}) HTTP/1\.[01]\r\n")
@@ -39,12 +42,13 @@ def read_http_request(data: bytes) -> int | None:
     if len(data) > MAX_REQUEST_BYTES:
         raise ProbeHttpError("too long")
     line, newline, _ = data.partition(b"\n")
-    if newline and not (found := _LINE.fullmatch(line + newline)):
-        raise ProbeHttpError("another request")
     if not newline:
-        if len(line) > 64:
+        if len(line) > MAX_LINE_BYTES:
             raise ProbeHttpError("another request")
         return None
+    found = _LINE.fullmatch(line + newline)
+    if found is None:
+        raise ProbeHttpError("another request")
     end = data.find(_END)
     if end == -1:
         return None

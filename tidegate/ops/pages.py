@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from starlette.applications import Starlette
@@ -41,7 +41,7 @@ class Pages:
         app.router.redirect_slashes = False
         return app
 
-    def _counted(self, path: str, page: Page) -> object:
+    def _counted(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
         async def serve(request: Request) -> Response:
             try:
                 response = page(request)

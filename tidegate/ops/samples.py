@@ -5,6 +5,7 @@ labels, and a number or a histogram.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from core.core import Core
 from core.feature_service import FeatureService
@@ -107,7 +108,7 @@ def _relay(
     yield f"{start}flush_delay_seconds", (), Histogram(DELAY_BOUNDS).add(each.flush_delay for each in all_flows)
 
 
-def _tunnels(start: str, tunnels: Iterable[tuple[str, TunnelEnd[object]]], flows: dict[str, Flow]) -> Iterator[Sample]:
+def _tunnels(start: str, tunnels: Iterable[tuple[str, TunnelEnd[Any]]], flows: dict[str, Flow]) -> Iterator[Sample]:
     for peer, tunnel in tunnels:
         label = (peer,)
         yield f"{start}tunnel_attached", label, tunnel.is_attached

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import structlog
 import uvicorn
@@ -153,7 +153,8 @@ class _Connection(H11Protocol):
         self._opened_at = self.loop.time()
         self._watch = self.loop.call_later(REQUEST_SECONDS, self._look)
         if len(self.connections) > MAX_CONNECTIONS:
-            oldest = min(self.connections, key=lambda each: (each.is_answering, each.opened_at))
+            ours = cast("set[_Connection]", self.connections)
+            oldest = min(ours, key=lambda each: (each.is_answering, each.opened_at))
             oldest.drop("crowded")
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -65,7 +65,7 @@ async def _resolve(place: Address) -> Address:
     """Return the address of a name; raises OSError and TimeoutError."""
     async with asyncio.timeout(RESOLVE_SECONDS):
         found = await asyncio.get_running_loop().getaddrinfo(place.host, place.port)
-    return Address(found[0][4][0], place.port)
+    return Address(str(found[0][4][0]), place.port)
 
 
 async def _by_udp(target: Target, place: Address, count: int, timeout_seconds: float) -> Result:
