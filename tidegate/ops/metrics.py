@@ -4,10 +4,11 @@ Values of labels come from outside (the names of edges), so they are bounded in 
 label are shown, all others are counted together as ``other``. A page is made at most twice a second.
 """
 
+import asyncio
 import platform
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -26,10 +27,26 @@ MAX_VALUES = 64
 
 MAX_VALUE_CHARACTERS = 64
 KEPT_SECONDS = 0.5
+SAMPLES_AT_ONCE = 100
+"""Between two turns of the loop: with many edges a page takes tens of milliseconds, and no player waits for that."""
+
 OTHER = "other"
 
+_Values = dict[tuple[str, ...], float | Histogram]
 
-class Metrics(Collector):
+
+class _One(Collector):
+    """A registry of one family."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Family]:
+        """Yield it."""
+        yield self._family
+
+
+class Metrics:
     """The metrics of one process. ``requests`` and ``dropped`` are counted by whoever serves the page."""
 
     def __init__(self, observed: Observed) -> None:
@@ -37,35 +54,39 @@ class Metrics(Collector):
         self.dropped: Counter[str] = Counter()
         self._observed = observed
         self._values: dict[str, dict[str, None]] = {}  # by label: those that are shown, in the order they came
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
+        self._of_process = CollectorRegistry()
+        ProcessCollector(registry=self._of_process)
         self._build = (__version__, platform.python_version(), describe())
+        self._making = asyncio.Lock()
         self._page = b""
         self._made_at_seconds = -KEPT_SECONDS
 
-    def page(self) -> bytes:
+    async def page(self) -> bytes:
         """Return the page, which may be half a second old."""
-        now = time.monotonic()
-        if now - self._made_at_seconds >= KEPT_SECONDS:
-            self._page = generate_latest(self._registry)
-            self._made_at_seconds = now
-        return self._page
+        async with self._making:
+            if time.monotonic() - self._made_at_seconds >= KEPT_SECONDS:
+                self._page = await self._make()
+                self._made_at_seconds = time.monotonic()
+            return self._page
 
-    def describe(self) -> Iterable[Family]:
-        """Nothing: what is collected is described as it comes."""
-        return ()
-
-    def collect(self) -> Iterator[Family]:
-        """Yield all families of this process, those without a sample too."""
-        gathered: dict[str, dict[tuple[str, ...], float | Histogram]] = {each.name: {} for each in self._families()}
-        for name, labels, value in self._samples():
-            metric = METRICS[name]
-            key = tuple(self._bounded(label, text) for label, text in zip(metric.labels, labels, strict=True))
-            values = gathered[name]
-            values[key] = _merged(metric, values[key], value) if key in values else value
+    async def _make(self) -> bytes:
+        """Make the page, all families of this process and those without a sample too, in short turns of the loop."""
+        gathered = await self._gather()
+        parts = []
         for name, values in gathered.items():
-            yield _family(METRICS[name], values)
+            parts.append(generate_latest(_One(_family(METRICS[name], values))))
+            await asyncio.sleep(0)
+        return b"".join((*parts, generate_latest(self._of_process)))
+
+    async def _gather(self) -> dict[str, _Values]:
+        gathered: dict[str, _Values] = {each.name: {} for each in self._families()}
+        for number, (name, labels, value) in enumerate(self._samples()):
+            metric, values = METRICS[name], gathered[name]
+            key = labels and tuple(map(self._bounded, metric.labels, labels))
+            values[key] = _merged(metric, values[key], value) if key in values else value
+            if number % SAMPLES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return gathered
 
     def _families(self) -> Iterator[Metric]:
         observed = self._observed
@@ -100,8 +121,10 @@ class Metrics(Collector):
 
     def _bounded(self, label: str, text: str) -> str:
         """Return a value of a label that is among those shown, or the one for all others."""
-        text = text[:MAX_VALUE_CHARACTERS]
         shown = self._values.setdefault(label, {})
+        if text in shown:
+            return text
+        text = text[:MAX_VALUE_CHARACTERS]
         if text not in shown:
             if len(shown) >= MAX_VALUES:
                 return OTHER
@@ -115,7 +138,7 @@ def _merged(metric: Metric, one: float | Histogram, other: float | Histogram) ->
     return max(one, other) if metric.merges == "max" else one + other
 
 
-def _family(metric: Metric, values: dict[tuple[str, ...], float | Histogram]) -> Family:
+def _family(metric: Metric, values: _Values) -> Family:
     if metric.kind == "histogram":
         histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for labels, value in values.items():

@@ -21,7 +21,7 @@ EDGES_SECONDS = 5
 
 _log = structlog.get_logger("http")
 
-Page = Callable[[Request], Response]
+Page = Callable[[Request], Awaitable[Response]]
 
 
 class Pages:
@@ -33,7 +33,7 @@ class Pages:
 
     def app(self) -> Starlette:
         """Return the application; each route takes GET and HEAD only."""
-        pages = {"/metrics": self._metrics_page, "/healthz": self._healthz, "/readyz": self._readyz}
+        pages: dict[str, Page] = {"/metrics": self._metrics_page, "/healthz": self._healthz, "/readyz": self._readyz}
         if self._observed.core is not None:
             pages["/edges.json"] = self._edges
         routes = [Route(path, self._counted(path, page), methods=["GET"]) for path, page in pages.items()]
@@ -41,10 +41,10 @@ class Pages:
         app.router.redirect_slashes = False
         return app
 
-    def _counted(self, path: str, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def _counted(self, path: str, page: Page) -> Page:
         async def serve(request: Request) -> Response:
             try:
-                response = page(request)
+                response = await page(request)
             except Exception as error:  # a mistake of ours must not look like an answer, nor reach the relay
                 _log.error("http_failed", path=path, error=repr(error))
                 response = PlainTextResponse("this page cannot be made; the log says why\n", 500)
@@ -53,16 +53,16 @@ class Pages:
 
         return serve
 
-    def _metrics_page(self, request: Request) -> Response:
+    async def _metrics_page(self, request: Request) -> Response:
         del request
-        return Response(self._metrics.page(), media_type=METRICS_TYPE)
+        return Response(await self._metrics.page(), media_type=METRICS_TYPE)
 
-    def _healthz(self, request: Request) -> Response:
+    async def _healthz(self, request: Request) -> Response:
         """It answers, so the loop goes round."""
         del request
         return PlainTextResponse("ok\n")
 
-    def _readyz(self, request: Request) -> Response:
+    async def _readyz(self, request: Request) -> Response:
         del request
         relays = {
             role: {"state": health.word, "problems": list(health.problems)}
@@ -72,7 +72,7 @@ class Pages:
         body = json.dumps({"ready": is_ready, **relays}, ensure_ascii=False) + "\n"
         return Response(body, 200 if is_ready else 503, media_type="application/json")
 
-    def _edges(self, request: Request) -> Response:
+    async def _edges(self, request: Request) -> Response:
         core = self._observed.core
         own = () if core is None else edge_records(core.service.tunnels.values())
         body = edges_page(own, self._observed.fleet_edges())

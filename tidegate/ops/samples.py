@@ -1,10 +1,12 @@
 """The figures themselves: reads what edges, cores, features and stores count, at the moment somebody looks.
 
-Called by `tidegate.ops.metrics`. A sample is a metric's name (see `tidegate.ops.metric_list`), the values of its
+Called by `tidegate.ops.metrics`, which lets the loop go round between two samples: nothing that may change meanwhile is
+walked through here, only copies of it. A sample is a metric's name (see `tidegate.ops.metric_list`), the values of its
 labels, and a number or a histogram.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from core.core import Core
@@ -43,7 +45,7 @@ def edge_samples(edge: Edge) -> Iterator[Sample]:
 def core_samples(core: Core) -> Iterator[Sample]:
     """Read one core."""
     service, start = core.service, "tidegate_core_"
-    for name, counters in service.counters.items():
+    for name, counters in list(service.counters.items()):
         yield f"{start}sessions_opened_total", (name,), counters.sessions_opened
         yield f"{start}bytes_total", (name, "serverbound"), counters.bytes_serverbound
         yield f"{start}bytes_total", (name, "clientbound"), counters.bytes_clientbound
@@ -54,7 +56,7 @@ def core_samples(core: Core) -> Iterator[Sample]:
         yield f"{start}sessions", (tunnel.edge_name,), tunnel.running_sessions
     yield f"{start}tunnels", (), len(tunnels)
     limits = service.limits
-    all_counters = service.counters.values()
+    all_counters = list(service.counters.values())
     yield from _relay(start, core.health, limits.max_sessions, limits.ring_bytes, all_counters, service.flows)
     yield from _tunnels(start, ((tunnel.edge_name, tunnel) for tunnel in tunnels), service.flows)
 
@@ -62,7 +64,7 @@ def core_samples(core: Core) -> Iterator[Sample]:
 def feature_samples(features: FeatureService) -> Iterator[Sample]:
     """Read a core's features and its store."""
     start = "tidegate_core_"
-    for loaded in features.host.plan.features:
+    for loaded in tuple(features.host.plan.features):
         label, counts = (loaded.name,), loaded.counts
         yield f"{start}feature_calls_total", label, counts.calls
         yield f"{start}feature_seconds_total", label, counts.total_ns / 1e9
@@ -85,24 +87,31 @@ def feature_samples(features: FeatureService) -> Iterator[Sample]:
 
 def discovery_samples(found: Mapping[str, Found]) -> Iterator[Sample]:
     """Read what discovery has found, by role."""
-    for role, answer in found.items():
+    for role, answer in list(found.items()):
         yield "tidegate_discovery_relays", (role,), len(answer.records)
         yield "tidegate_discovery_ignored", (role,), len(answer.ignored)
         yield "tidegate_discovery_stale", (role,), answer.is_stale
 
 
 def _relay(
-    start: str, health: Health, max_sessions: int, ring_bytes: int, counters: Iterable[Counters], flows: dict[str, Flow]
+    start: str,
+    health: Health,
+    max_sessions: int,
+    ring_bytes: int,
+    counters: Collection[Counters],
+    flows: dict[str, Flow],
 ) -> Iterator[Sample]:
     yield f"{start}serving", (), health.is_serving
     yield f"{start}draining", (), health.is_draining
     yield f"{start}sessions_limit", (), max_sessions
     yield f"{start}tunnel_ring_limit_bytes", (), ring_bytes
+    closed: Counter[str] = Counter()
     for each in counters:
-        yield from _by_label(f"{start}sessions_closed_total", each.sessions_closed)
-        yield f"{start}bytes_discarded_total", (), each.bytes_discarded
-        yield f"{start}tunnel_faults_total", (), each.tunnel_faults
-    all_flows = flows.values()
+        closed.update(each.sessions_closed)
+    yield from _by_label(f"{start}sessions_closed_total", closed)
+    yield f"{start}bytes_discarded_total", (), sum(each.bytes_discarded for each in counters)
+    yield f"{start}tunnel_faults_total", (), sum(each.tunnel_faults for each in counters)
+    all_flows = list(flows.values())
     yield f"{start}batch_sent_bytes", (), Histogram(BYTES_BOUNDS).add(each.batch_sent for each in all_flows)
     yield f"{start}batch_received_bytes", (), Histogram(BYTES_BOUNDS).add(each.batch_received for each in all_flows)
     yield f"{start}flush_delay_seconds", (), Histogram(DELAY_BOUNDS).add(each.flush_delay for each in all_flows)
@@ -116,7 +125,7 @@ def _tunnels(start: str, tunnels: Iterable[tuple[str, TunnelEnd[Any]]], flows: d
         yield f"{start}tunnel_round_trip_seconds", label, tunnel.round_trip_seconds
         yield f"{start}tunnel_jitter_seconds", label, tunnel.jitter_seconds
         yield f"{start}tunnel_unacknowledged_bytes", label, tunnel.delivery.held_bytes
-    for peer, flow in flows.items():
+    for peer, flow in list(flows.items()):
         yield f"{start}tunnel_reattachments_total", (peer,), flow.reattachments
         yield f"{start}tunnel_resent_messages_total", (peer,), flow.resent
 

@@ -25,8 +25,8 @@ def always_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics_module, "KEPT_SECONDS", 0.0)
 
 
-def values_of(metrics: Metrics) -> Values:
-    families = text_string_to_metric_families(metrics.page().decode())
+async def values_of(metrics: Metrics) -> Values:
+    families = text_string_to_metric_families((await metrics.page()).decode())
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in families
@@ -43,7 +43,7 @@ async def test_traffic_is_counted_at_both_ends() -> None:
         reader, writer = await relay.connect()
         writer.write(b"\x00\x05abc" * 10)
         assert await reader.readexactly(50) == b"\x00\x05abc" * 10
-        values = values_of(Metrics(Observed(edge=relay.edge, core=relay.core)))
+        values = await values_of(Metrics(Observed(edge=relay.edge, core=relay.core)))
         assert value(values, "tidegate_edge_sessions") == 1
         assert value(values, "tidegate_core_sessions", edge="edge-1") == 1
         assert value(values, "tidegate_edge_connections") == 1
@@ -59,7 +59,7 @@ async def test_traffic_is_counted_at_both_ends() -> None:
         assert value(values, "tidegate_core_tunnels") == 1
         writer.close()
         await relay.settle()
-        values = values_of(Metrics(Observed(edge=relay.edge, core=relay.core)))
+        values = await values_of(Metrics(Observed(edge=relay.edge, core=relay.core)))
         assert value(values, "tidegate_edge_sessions") == 0
         closed = [count for (name, _), count in values.items() if name == "tidegate_edge_sessions_closed_total"]
         assert sum(closed) == 1
@@ -73,11 +73,11 @@ async def test_refusals_by_reason_and_draining() -> None:
         reader, writer = await relay.connect()
         await reader.read()
         metrics = Metrics(Observed(edge=relay.edge))
-        assert value(values_of(metrics), "tidegate_edge_sessions_refused_total", reason=Reason.SESSION_LIMIT) == 1
+        assert value(await values_of(metrics), "tidegate_edge_sessions_refused_total", reason=Reason.SESSION_LIMIT) == 1
         writer.close()
         first[1].close()
         await relay.edge.drain()
-        values = values_of(metrics)
+        values = await values_of(metrics)
         assert value(values, "tidegate_edge_draining") == 1
         assert value(values, "tidegate_edge_serving") == 0
 
@@ -92,7 +92,7 @@ async def test_a_break_is_counted_with_the_peers_name() -> None:
         tunnel.attachment.give_up("the test says so")
         async with asyncio.timeout(5):
             await again.wait()
-        values = values_of(Metrics(Observed(edge=relay.edge, core=relay.core)))
+        values = await values_of(Metrics(Observed(edge=relay.edge, core=relay.core)))
         assert value(values, "tidegate_edge_tunnel_reattachments_total", core="core-1") == 1
         assert value(values, "tidegate_core_tunnel_reattachments_total", edge="edge-1") == 1
 
@@ -104,7 +104,7 @@ async def test_names_from_outside_are_bounded_and_none_is_lost() -> None:
             counters.bytes_serverbound = 1
         metrics = Metrics(Observed(core=relay.core))
         for _ in range(2):  # and the same are shown the next time
-            values = values_of(metrics)
+            values = await values_of(metrics)
             found = {
                 labels: count
                 for (name, labels), count in values.items()
@@ -115,13 +115,13 @@ async def test_names_from_outside_are_bounded_and_none_is_lost() -> None:
             assert value(values, "tidegate_core_bytes_total", edge=OTHER, direction="serverbound") == 101
 
 
-def test_what_other_parts_know() -> None:
+async def test_what_other_parts_know() -> None:
     record = Record("core", "core-1", Address("a", 1))
     observed = Observed(
         discovery=lambda: {"core": Found((record,), (Ignored("b:1", "of another game"),), is_stale=True)},
         tls_refusals=Counter(expired=3),
     )
-    values = values_of(Metrics(observed))
+    values = await values_of(Metrics(observed))
     assert value(values, "tidegate_discovery_relays", role="core") == 1
     assert value(values, "tidegate_discovery_ignored", role="core") == 1
     assert value(values, "tidegate_discovery_stale", role="core") == 1
@@ -135,7 +135,7 @@ async def test_two_workers_of_an_edge_are_added_up() -> None:
         (tunnel,) = service.tunnels.values()
         service.tunnels[b"another"] = tunnel
         try:
-            values = values_of(Metrics(Observed(core=relay.core)))
+            values = await values_of(Metrics(Observed(core=relay.core)))
         finally:
             del service.tunnels[b"another"]
         assert value(values, "tidegate_core_tunnel_attached", edge="edge-1") == 2
@@ -147,12 +147,26 @@ async def test_a_page_is_not_made_for_each_who_asks(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(metrics_module, "KEPT_SECONDS", 60.0)
     async with running_origin(echo) as port, running_relay("echo", port) as relay:
         metrics = Metrics(Observed(edge=relay.edge))
-        page = metrics.page()
+        page = await metrics.page()
         relay.edge.counters.bytes_serverbound += 1
-        assert metrics.page() is page
+        assert await metrics.page() is page
 
 
-def test_every_name_is_on_the_list() -> None:
-    page = Metrics(Observed()).page().decode()
+async def test_every_name_is_on_the_list() -> None:
+    page = (await Metrics(Observed()).page()).decode()
     told = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE tidegate_")}
     assert told <= set(METRICS)
+
+
+async def test_a_page_lets_others_go_on_while_it_is_made() -> None:
+    async with running_origin(echo) as port, running_relay("echo", port) as relay:
+        counters = relay.core.service.counters
+        metrics = Metrics(Observed(core=relay.core))
+        making = asyncio.create_task(metrics.page())
+        turns = 0
+        while not making.done():
+            counters[f"new-{turns}"] = Counters()  # what is shown changes meanwhile
+            turns += 1
+            await asyncio.sleep(0)
+        assert turns > 20
+        assert b"tidegate_core_tunnels 1.0" in making.result()
