@@ -60,8 +60,8 @@ bench: setup $(PLOTTING) ## measure the relay beside HAProxy and others, 25 minu
 $(PLOTTING): $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]' && touch $(PLOTTING)
 
-docs: setup ## write docs/settings.md from the settings' models
-	$(BIN)/python -m tidegate.settings_page docs/settings.md
+docs: setup ## write docs/settings.md and docs/metrics.md from what they are about
+	$(BIN)/python -m tidegate.settings_page docs/settings.md && $(BIN)/python -m tidegate.ops.metrics_page docs/metrics.md
 
 clean: ## remove .venv and everything that tools left behind
 	rm -rf .venv build bench/.build dist *.egg-info wire/*.so tunnel/*.so .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -10,12 +10,12 @@ import structlog
 
 from core.core_tunnel import CoreLimits
 from core.feature_service import FeatureConfig, FeatureService
-from core.loop_delay import LoopDelay
 from core.origin import DirectOrigin
 from core.origin_check import OriginCheck
 from core.policy import compile_policy
 from core.tunnel_service import TunnelService
 from fleet.health import Health
+from fleet.loop_delay import LoopDelay
 from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
 from tunnel.options import server_options

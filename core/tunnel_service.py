@@ -23,6 +23,7 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.bans import Ban, Banned
 from tunnel.counters import Counters
+from tunnel.flow import Flow, flow_of
 from tunnel.options import HELLO_TIMEOUT_SECONDS, MAX_NAME_BYTES, PROTOCOL_VERSION
 from tunnel.policy import EdgePolicy, encode_policy
 from tunnel.problems import bounded
@@ -74,6 +75,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         features: FeatureHost | None = None,
     ) -> None:
         self.counters: dict[str, Counters] = {}  # by edge name, so that they outlive an attachment
+        self.flows: dict[str, Flow] = {}  # by edge name, too
         self.tunnels: dict[bytes, CoreTunnel] = {}
         self.is_draining = False
         self.find_peer: Callable[[str], Peer | None] | None = None
@@ -127,6 +129,11 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
     def running_sessions(self) -> int:
         """Players connected through this core now."""
         return sum(tunnel.running_sessions for tunnel in self.tunnels.values())
+
+    @property
+    def limits(self) -> CoreLimits:
+        """What this core grants its edges."""
+        return self._limits
 
     @property
     def health(self) -> Health:
@@ -304,6 +311,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         )
         tunnel.peer_identity = self._identity(context)
         tunnel.make_load = self.load
+        tunnel.flow = flow_of(self.flows, hello.edge_name)
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message))
         self._bans.lead_to(tunnel.queue)

@@ -100,6 +100,11 @@ class Door:
         self._hopeful: dict[PlayerLink, tuple[bytes, float]] = {}
         self.connections = 0  # descriptors held for players
 
+    @property
+    def waiting(self) -> int:
+        """Players who wait for a tunnel."""
+        return len(self._hopeful)
+
     async def keep_deadlines(self) -> None:
         """End connections that are overdue, until cancelled."""
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
@@ -26,16 +26,20 @@ from edge.listener import Listener, bind_socket
 from edge.player_link import Deadlines, PlayerLink
 from edge.policy_cache import PolicyCache
 from edge.prefixes import PrefixSet, parse_prefix
+from edge.probes import Probes
 from edge.refusal_log import RefusalLog
 from edge.shared_counts import SharedCounts, private_counts
 from edge.takeover import Takeover
 from edge.tunnel_client import TunnelClient, TunnelSettings
 from edge.upgrade import READY_SECONDS, TakenEdge, hand_over, send_the_rest, wait_for_successor
 from fleet.health import Health
+from fleet.loop_delay import LoopDelay
+from fleet.probe import ProbeState, state_of
 from fleet.records import Record
 from fleet.road import PlainRoad, Road
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
+from tunnel.flow import Flow, flow_of
 from tunnel.policy import EdgePolicy
 from tunnel.problems import bounded
 from tunnel.session import Session
@@ -78,7 +82,8 @@ class EdgeConfig:
     """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
 
     It keeps a tunnel to each of the ``cores``, the preferred one first; `Edge.set_cores` brings others, or the first.
-    With ``credentials`` it talks to cores with a certificate only.
+    With ``credentials`` it talks to cores with a certificate only. ``public`` and ``probe`` are HOST:PORT or empty
+    (`edge.probes`).
     """
 
     listen_host: str
@@ -94,6 +99,8 @@ class EdgeConfig:
     policy_cache: str = ""
     bans_cache: str = ""
     credentials: "Credentials | None" = None
+    public: str = ""
+    probe: str = ""
 
     @property
     def max_connections(self) -> int:
@@ -110,6 +117,8 @@ class Edge:
 
     def __init__(self, config: EdgeConfig, taken: TakenEdge | None = None) -> None:
         self.counters = Counters()
+        self.flows: dict[str, Flow] = {}  # by the name of the core
+        self.loop_delay = LoopDelay()
         self.refusals = RefusalLog(time.monotonic)
         self._config = config
         rules = config.admission
@@ -143,6 +152,13 @@ class Edge:
             judge=self._door.judge,
             no_room=self._door.close_at_once,
         )
+        self.probes = Probes(
+            config.tunnel.edge_name,
+            self._listener.address,
+            probe=config.probe,
+            public=config.public,
+            state=self._probe_state,
+        )
         self._cache = PolicyCache(config.policy_cache)
         self._road = _road_of(config.credentials)
         self._cores = Cores(config.cores, config.tunnel.region, self._make_client, SystemRandom())
@@ -151,6 +167,7 @@ class Edge:
         self._is_draining = False
         self.has_handed_over = False
         self._takeover = None if taken is None else self._take_over(taken)
+        self.on_handed_over: list[Callable[[], None]] = []  # told when another process has taken everything over
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
     @property
@@ -195,6 +212,16 @@ class Edge:
         return self._door.connections
 
     @property
+    def ring_bytes(self) -> int:
+        """What each tunnel may keep for its core to get again."""
+        return self._config.tunnel.ring_bytes
+
+    @property
+    def waiting(self) -> int:
+        """Players who wait at the door for a tunnel."""
+        return self._door.waiting
+
+    @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
         credentials = self._config.credentials
@@ -210,6 +237,7 @@ class Edge:
             async with asyncio.TaskGroup() as tasks:
                 if self._takeover is not None:
                     await self._takeover.bring_in()
+                await self.probes.open()
                 tasks.create_task(self._cores.run(), name="edge-cores")
                 tasks.create_task(self._open_when_attached(), name="edge-listener")
                 tasks.create_task(self._tick(), name="edge-tick")
@@ -219,7 +247,9 @@ class Edge:
                 tasks.create_task(self._bans_cache.run(), name="edge-bans-cache")
                 if self._config.credentials is not None:
                     tasks.create_task(self._config.credentials.run(), name="certificates")
+                tasks.create_task(self.loop_delay.run(), name="loop-delay")
         finally:
+            self.probes.close()
             self._listener.close()
             self.refusals.close()
             self._cache.close()
@@ -257,6 +287,9 @@ class Edge:
             self._is_draining = True
             self.has_handed_over = True
             self._bans_cache.close()
+            self.probes.close()
+            for tell in self.on_handed_over:
+                tell()
             self._door.send_away(Reason.EDGE_DRAINING)
             await send_the_rest(wire, under_way)
         finally:
@@ -309,6 +342,7 @@ class Edge:
         bans.abandon()  # the rest of a set that was on its way will not come
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
+        tunnel.flow = flow_of(self.flows, tunnel.core_name)
         tunnel.make_report = self._report
         tunnel.on_attach += (self._cores.look_again, self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
@@ -331,7 +365,12 @@ class Edge:
             sessions_refused=sum(counters.sessions_refused.values()),
             problems=bounded(health.problems),
             is_draining=health.is_draining,
+            players_at=self.probes.players_at,
+            probes_at=self.probes.probes_at,
         )
+
+    def _probe_state(self) -> ProbeState:
+        return state_of(self.health, self.running_sessions, self._config.max_sessions)
 
     async def _open_when_attached(self) -> None:
         await self._bans_cache.restore(None if self._last_policy is None else self._last_policy.clientbound)

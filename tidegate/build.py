@@ -88,6 +88,8 @@ def make_edge(
         policy_cache=ours.policy_cache,
         bans_cache=ours.bans_cache,
         credentials=credentials,
+        public=ours.public,
+        probe=ours.probe,
     )
     try:
         return Edge(config, taken)

@@ -9,7 +9,8 @@ import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 # gRPC reads this once, when it is imported: its own lines would stand between ours.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -20,19 +21,23 @@ from core.core import Core
 from core.store.address import MEMORY
 from edge.edge import Edge
 from edge.handover import HandoverError
-from fleet.address import Address
+from fleet.address import MAX_PORT, Address, parse_address
 from fleet.discovery.discovery import Discovery
 from tidegate.build import LOOPBACK_ANY_PORT, make_core, make_edge, start_core
 from tidegate.certificates import credentials_of, prepare
 from tidegate.discovering import core_addresses, discover_for_core, discover_for_edge
-from tidegate.errors import StartError
+from tidegate.errors import StartError, cannot_listen
 from tidegate.logs import announce
+from tidegate.ops.observed import Observed
 from tidegate.process import run_until_signal, schedule_in_batches
 from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.rule_overrides_reload import RulesReload
 from tidegate.settings import Settings
 from tidegate.supervisor import supervise
 from tidegate.upgrade import Upgrade, refuse_upgrade, taken_from_predecessor
+
+if TYPE_CHECKING:
+    from tidegate.ops.server import HttpServer
 
 _log = structlog.get_logger("tidegate")
 
@@ -52,6 +57,9 @@ class Service:
     upgrade: Upgrade | None = None  # for SIGUSR2
     discovery: Discovery | None = None
     reload: Callable[[], None] | None = None  # for SIGHUP, which otherwise counts as a first SIGTERM
+    observed: Observed = field(default_factory=Observed)  # for metrics and health
+    worker: int = 1
+    is_successor: bool = False  # whose predecessor may have ports yet
 
 
 def serve_edge(settings: Settings) -> int:
@@ -126,7 +134,17 @@ async def _edge_service(settings: Settings, worker: int = 1) -> Service:
         return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
 
     upgrade = Upgrade(edge) if settings.edge.workers == 1 else None
-    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge), upgrade, discovery)
+    return Service(
+        (edge.run,),
+        ready,
+        edge.drain,
+        lambda: _log_edge_stats(edge),
+        upgrade,
+        discovery,
+        observed=Observed(edge=edge),
+        worker=worker,
+        is_successor=taken is not None,
+    )
 
 
 async def _core_service(settings: Settings, worker: int = 1) -> Service:
@@ -151,6 +169,8 @@ async def _core_service(settings: Settings, worker: int = 1) -> Service:
         lambda: _log_core_stats(core),
         discovery=discovery,
         reload=_reload_of(core),
+        observed=Observed(core=core),
+        worker=worker,
     )
 
 
@@ -163,6 +183,8 @@ async def _up_service(settings: Settings) -> Service:
     except StartError:
         await core.stop()
         raise
+
+    edge.loop_delay = core.loop_delay  # there is one loop, and one look at it
 
     async def ready() -> str:
         await edge.wait_ready()
@@ -177,7 +199,14 @@ async def _up_service(settings: Settings) -> Service:
         _log_edge_stats(edge)
         _log_core_stats(core)
 
-    return Service((edge.run, core.run, rules.run), ready, drain, log_stats, reload=_reload_of(core))
+    return Service(
+        (edge.run, core.run, rules.run),
+        ready,
+        drain,
+        log_stats,
+        reload=_reload_of(core),
+        observed=Observed(edge=edge, core=core),
+    )
 
 
 async def _serve(
@@ -189,6 +218,7 @@ async def _serve(
 ) -> int:
     """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
     service = await make(settings)
+    http = _open_http(settings, service)
     _spare_the_collector()
     if service.reload is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
@@ -205,6 +235,8 @@ async def _serve(
         asyncio.ensure_future(_say_when_ready(service, say_ready)),
         asyncio.ensure_future(_log_stats_regularly(service, settings.log.stats_seconds)),
     ]
+    if http is not None:
+        side.append(asyncio.ensure_future(http.run()))
     try:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for each in running:
@@ -233,6 +265,31 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+
+
+def _open_http(settings: Settings, service: Service) -> "HttpServer | None":
+    """Return what answers for metrics and health, bound; None where that is not wanted. Raises StartError.
+
+    A port that cannot be had keeps no worker and no successor from relaying: they wait for it.
+    """
+    if not settings.http.listen:
+        return None
+    from tidegate.ops.server import HttpServer
+
+    first = parse_address(settings.http.listen)
+    place = Address(first.host, first.port + service.worker - 1 if first.port else 0)
+    if place.port > MAX_PORT:
+        raise StartError(f"http.listen: {first} leaves worker {service.worker} without a port")
+    server = HttpServer(place, service.observed)
+    if service.observed.edge is not None:
+        service.observed.edge.on_handed_over.append(server.close)
+    relay = settings.edge if service.observed.edge is not None else settings.core
+    if not service.is_successor and relay.workers == 1:
+        try:
+            server.bind()
+        except OSError as error:
+            raise cannot_listen(place, error, "http.listen") from error
+    return server
 
 
 async def _say_when_ready(service: Service, say_ready: Callable[[str], None]) -> None:

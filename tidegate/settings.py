@@ -19,6 +19,7 @@ from tidegate.settings_models import (
     EdgeSettings,
     FeatureSettings,
     GameSettings,
+    HttpSettings,
     LogSettings,
     StoreSettings,
     TlsSettings,
@@ -41,6 +42,7 @@ class Settings:
     store: StoreSettings
     discovery: DiscoverySettings
     tls: TlsSettings
+    http: HttpSettings
     log: LogSettings
     origins: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
@@ -81,6 +83,7 @@ def load_settings(file: Path | None, env: Mapping[str, str], flags: Mapping[str,
         store=StoreSettings(**_gather(values, "store")),
         discovery=DiscoverySettings(**_gather(values, "discovery")),
         tls=tls,
+        http=HttpSettings(**_gather(values, "http")),
         log=LogSettings(**_gather(values, "log")),
         origins={".".join(key): each.origin for key, (each, _) in values.items()},
     )

@@ -45,6 +45,9 @@ TEXT_RULES = {
     "advertise": "HOST or HOST:PORT",
     "service_prefix": "1 to 40 small letters, digits and dashes",
     "consul_token": "a token",
+    "http.listen": "HOST:PORT, or empty",
+    "edge.public": "HOST:PORT, or empty",
+    "edge.probe": "HOST:PORT, or empty",
 }
 """What belongs into the texts that have a rule of their own."""
 
@@ -180,6 +183,16 @@ def _read_token(value: object) -> str:
     return value
 
 
+def _read_optional_listen(value: object) -> str:
+    return "" if value == "" else str(_read_address(value))
+
+
+def _read_optional_target(value: object) -> str:
+    return "" if value == "" else str(_read_target(value))
+
+
+OptionalListen = Annotated[str, BeforeValidator(_read_optional_listen)]
+OptionalTarget = Annotated[str, BeforeValidator(_read_optional_target)]
 StoreUrl = Annotated[str, BeforeValidator(_read_store_url)]
 StorePrefix = Annotated[str, BeforeValidator(_read_store_prefix)]
 Charset = Annotated[str, BeforeValidator(_read_charset)]
@@ -380,6 +393,14 @@ class EdgeSettings(Section):
         allow_inf_nan=False,
         description="How long a load balancer may take to send its PROXY header.",
     )
+    public: OptionalTarget = Field(
+        "",
+        description="Where players connect as the world sees it, for launchers (docs/steering.md); empty is `listen`.",
+    )
+    probe: OptionalListen = Field(
+        "",
+        description="Where probes are answered, by UDP and HTTP; empty is UDP on the players' port number alone.",
+    )
 
 
 class CoreSettings(Section):
@@ -487,6 +508,15 @@ class TlsSettings(Section):
     )
 
 
+class HttpSettings(Section):
+    """Metrics, health and the list of edges over HTTP (docs/metrics.md); every process has its own."""
+
+    listen: OptionalListen = Field(
+        "",
+        description="Where to answer; empty is nowhere, port 0 takes any. Worker N of several answers N - 1 ports on.",
+    )
+
+
 class LogSettings(Section):
     """What a process says on standard error."""
 
@@ -512,6 +542,7 @@ SECTIONS: dict[str, type[Section]] = {
     "store": StoreSettings,
     "discovery": DiscoverySettings,
     "tls": TlsSettings,
+    "http": HttpSettings,
     "log": LogSettings,
 }
 """The sections in the order they are shown."""

@@ -98,7 +98,7 @@ def rule_of(section: str, name: str) -> str:
     if field.annotation is str:
         if not field.metadata:
             return "a text"
-        return TEXT_RULES.get(name, NAME_RULE)
+        return TEXT_RULES.get(f"{section}.{name}") or TEXT_RULES.get(name, NAME_RULE)
     kind = "a whole number" if field.annotation is int else "a number"
     low, high = _bounds(field)
     return f"{kind} from {low:g} to {high:.0f} ({unit_of(name)})"

@@ -19,6 +19,7 @@ import structlog
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.attachment import Attachment, now_ns
 from tunnel.counters import Counters
+from tunnel.flow import Flow
 from tunnel.options import DEFAULT_RING_BYTES, MAX_BATCH_BYTES
 from tunnel.outbox import Message, Outbox
 from tunnel.owner import Side
@@ -82,6 +83,15 @@ class TunnelEnd(Generic[Message]):
         return self._running
 
     @property
+    def flow(self) -> Flow:
+        """What is counted of this tunnel's messages."""
+        return self.queue.flow
+
+    @flow.setter
+    def flow(self, flow: Flow) -> None:
+        self.queue.flow = flow
+
+    @property
     def is_attached(self) -> bool:
         """Whether the other end can be reached now, as far as is known."""
         return self.attachment is not None
@@ -125,6 +135,7 @@ class TunnelEnd(Generic[Message]):
         """Go on with a new attachment; both ends have said what they have handled, and that was resumed from."""
         self.attachment = attachment
         self.attachments += 1
+        self.flow.reattachments += self.attachments > 1
         self.queue.attached()
 
     def detach(self, attachment: Attachment[Message]) -> None:
@@ -170,6 +181,7 @@ class TunnelEnd(Generic[Message]):
     def handle_batch(self, batch: tunnel_pb2.Batch) -> None:
         """Hand the chunks of a batch to their sessions; raises TunnelFault."""
         self.counters.batches_received += 1
+        self.flow.batch_received.note(len(batch.chunks))
         if not 1 <= len(batch.chunks) <= MAX_BATCH_BYTES:
             raise TunnelFault(f"batch of {len(batch.chunks)} bytes: 1 to {MAX_BATCH_BYTES} are allowed")
         self.queue.check()

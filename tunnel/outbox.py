@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
+from tunnel.flow import Flow
 from tunnel.options import DEFAULT_RING_BYTES
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
@@ -71,6 +72,7 @@ class Outbox(Generic[Message]):
         flush_window_seconds: float,
         ring_bytes: int = DEFAULT_RING_BYTES,
     ) -> None:
+        self.flow = Flow()  # the owner of the tunnel may put one in its place that lives longer
         self._message: type[Message] = message
         self._delivery: Delivery[Message] = delivery
         self._counters = counters
@@ -152,10 +154,12 @@ class Outbox(Generic[Message]):
         clock = asyncio.get_running_loop().time
         while True:
             await self._ready.wait()
+            woken = time.monotonic()  # the loop's own time goes by milliseconds
             early = self._last_flush_seconds + self._window - clock()
             if early > 0 and self.pending_bytes < SEAL_BYTES:
                 await self._gather(early)
             self._last_flush_seconds = clock()
+            self.flow.flush_delay.note(time.monotonic() - woken)
             self._seal()
             await self._write_all(write)
             self._relieve()
@@ -174,12 +178,16 @@ class Outbox(Generic[Message]):
                     self._room.clear()
                     if await self._wait_for_room():
                         continue
+                resent = delivery.resent
                 numbered = delivery.take()
                 if numbered is None:
                     return
+                self.flow.resent += delivery.resent - resent
                 message = numbered.message
                 self.buffer.sealed_bytes -= numbered.size_bytes
-                self._counters.batches_sent += message.HasField("batch")
+                if message.HasField("batch"):
+                    self._counters.batches_sent += 1
+                    self.flow.batch_sent.note(numbered.size_bytes)
             message.acknowledged = delivery.received
             await write(message)
             self._relieve()

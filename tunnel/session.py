@@ -261,6 +261,8 @@ class Session:
             before = rechecker.frames
             data = rechecker.feed(data)
             self._count(rechecker.frames - before, len(data), not self._is_edge)
+        else:
+            self._count(0, size, not self._is_edge)
         inspector = self._inspector
         if inspector is not None and data:
             data = inspector.serverbound(data)

@@ -18,7 +18,7 @@ from tidegate.gameday.day import DayOptions
 from tidegate.settings import Settings
 
 COMMANDS = [
-    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"]),
+    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"], ["probe"]),
     *(["core", "drain"], ["edge", "drain"], ["edge", "upgrade"]),
     *(["policy"], ["policy", "show"], ["policy", "check"]),
     *(["sim"], ["sim", "server"], ["sim", "bots"]),
@@ -106,7 +106,21 @@ def test_help_and_version_load_nothing_slow(flag: str) -> None:
     loaded = run_process("-c", show).stderr.split()
 
     assert "tidegate.cli" in loaded
-    assert {"grpc", "pydantic", "redis", "structlog", "uvloop", "rich", "cryptography", "ssl"}.isdisjoint(loaded)
+    assert {
+        "grpc",
+        "pydantic",
+        "redis",
+        "structlog",
+        "uvloop",
+        "rich",
+        "consul",
+        "aiohttp",
+        "cryptography",
+        "ssl",
+        "starlette",
+        "uvicorn",
+        "prometheus_client",
+    }.isdisjoint(loaded)
 
 
 def test_version_as_a_process() -> None:

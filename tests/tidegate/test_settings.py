@@ -90,7 +90,7 @@ def test_all_mistakes_of_all_sources_come_at_once(toml: Path) -> None:
         "TIDEGATE_CORE_ORIGIN: core.origin: 'h:0': port 0 means any free port, which is for listening only",
         "TIDEGATE_LOG_STATS_SECONDS: log.stats_seconds: -1 is not a number from 0 to 86400 (seconds)",
         "--set: edge.window_bytes: 10 is not a whole number from 16384 to 524288 (bytes)",
-        "--set: listen: no such section or setting; did you mean edge.listen or core.listen?",
+        "--set: listen: no such section or setting; did you mean edge.listen or core.listen or http.listen?",
         f"{toml}:7: game.dialect: game pko has no dialect 'clasic'; did you mean classic? known are: ",
     ]
     for line, start in zip(said, expected, strict=True):
@@ -345,6 +345,9 @@ FLAGS = st.fixed_dictionaries(
     optional={
         "game.name": st.just("generic"),
         "edge.listen": st.sampled_from(["[::1]:0", "a.b:5", "0.0.0.0:65535"]),
+        "edge.public": st.sampled_from(["", "a.b:5", "[::1]:5"]),
+        "edge.probe": st.sampled_from(["", "0.0.0.0:0"]),
+        "http.listen": st.sampled_from(["", "[::1]:0", "a.b:5"]),
         "edge.name": TEXTS,
         "edge.region": TEXTS,
         "edge.max_sessions": st.integers(1, 1_000_000),

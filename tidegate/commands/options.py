@@ -61,6 +61,10 @@ Insecure = Annotated[
     bool,
     typer.Option("--insecure", help="Go without certificates, also between machines; only on a private network."),
 ]
+Http = Annotated[
+    str | None,
+    typer.Option("--http", metavar="HOST:PORT", help="Where to answer for metrics and health (docs/metrics.md)."),
+]
 LogLevel = Annotated[
     str | None,
     typer.Option("--log-level", metavar="LEVEL", help="debug, info, warning or error."),

@@ -16,6 +16,7 @@ from tidegate.commands.options import (
     Cores,
     Dialect,
     Game,
+    Http,
     Insecure,
     Listen,
     LogFormat,
@@ -43,6 +44,7 @@ def up(
     listen: Listen = None,
     origin: Origin = None,
     assignments: Assignments = None,
+    http: Http = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -64,6 +66,7 @@ def up(
             "game.dialect": ("--dialect", dialect),
             "edge.listen": ("--listen", listen),
             "core.origin": ("--origin", origin),
+            "http.listen": ("--http", http),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },
@@ -85,6 +88,7 @@ def edge(
     certificates: Certificates = None,
     insecure: Insecure = False,  # noqa: FBT002 - typer's way
     assignments: Assignments = None,
+    http: Http = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -111,6 +115,7 @@ def edge(
             "edge.region": ("--region", region),
             "edge.workers": ("--workers", workers),
             **certificate_flags(certificates, insecure=insecure),
+            "http.listen": ("--http", http),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },
@@ -134,6 +139,7 @@ def core(
     certificates: Certificates = None,
     insecure: Insecure = False,  # noqa: FBT002 - typer's way
     assignments: Assignments = None,
+    http: Http = None,
     log_level: LogLevel = None,
     log_format: LogFormat = None,
 ) -> None:
@@ -162,6 +168,7 @@ def core(
             "core.region": ("--region", region),
             "core.workers": ("--workers", workers),
             **certificate_flags(certificates, insecure=insecure),
+            "http.listen": ("--http", http),
             "log.level": ("--log-level", log_level),
             "log.format": ("--log-format", log_format),
         },

@@ -6,8 +6,8 @@ import time
 import pytest
 from structlog.testing import capture_logs
 
-from core import loop_delay
-from core.loop_delay import LATE_SECONDS, SAID_SECONDS, SAY_INTERVAL_SECONDS, LoopDelay
+from fleet import loop_delay
+from fleet.loop_delay import LATE_SECONDS, SAID_SECONDS, SAY_INTERVAL_SECONDS, LoopDelay
 
 
 def test_the_worst_and_the_share_of_late_ones_since_the_last_look() -> None:
@@ -47,3 +47,24 @@ async def test_a_loop_that_is_held_up_shows(monkeypatch: pytest.MonkeyPatch) -> 
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_two_relays_of_one_process_look_once() -> None:
+    delay = LoopDelay()
+    runs = [asyncio.create_task(delay.run()) for _ in range(2)]
+    async with asyncio.timeout(5):
+        while delay.delays.count < 3:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+    assert not runs[1].done()
+    for each in runs:
+        each.cancel()
+    await asyncio.gather(*runs, return_exceptions=True)
+
+
+def test_all_looks_are_counted_by_how_late_they_were() -> None:
+    delay = LoopDelay()
+    for seconds in (0.0, 0.003, 2.0):
+        delay.note(seconds, 0.0)
+    delay.take()
+    assert (delay.delays.count, delay.delays.total) == (3, 2.003)
+    assert delay.recent_seconds > 0

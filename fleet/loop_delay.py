@@ -1,7 +1,7 @@
 """How late the event loop is: the one figure that shows whether anything holds up everybody's traffic.
 
 A call that is due every PERIOD_SECONDS sees how much later it came. The worst since the last look and the share of late
-ones stand in the core's statistics; a really late one is said at once.
+ones stand in the statistics; a really late one is said at once. Run by edges and by cores, once a process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import asyncio
 
 import structlog
 
-_log = structlog.get_logger("core")
+from wire.histogram import DELAY_BOUNDS, Histogram
+
+_log = structlog.get_logger("loop")
 
 PERIOD_SECONDS = 0.05
 LATE_SECONDS = 0.02
@@ -26,10 +28,17 @@ class LoopDelay:
 
     def __init__(self) -> None:
         self.worst_seconds = 0.0
+        self.delays = Histogram(DELAY_BOUNDS)  # of all looks since the start
         self._looks = 0
         self._late = 0
         self._said_at = -SAY_INTERVAL_SECONDS
         self._recent_seconds = 0.0
+        self._is_running = False
+
+    @property
+    def recent_seconds(self) -> float:
+        """How late looks were, in the mean over about the last second."""
+        return self._recent_seconds
 
     @property
     def problem(self) -> str:
@@ -38,7 +47,10 @@ class LoopDelay:
         return f"the event loop is {recent * 1000:.0f} ms late" if recent > PROBLEM_SECONDS else ""
 
     async def run(self) -> None:
-        """Measure until cancelled."""
+        """Measure until cancelled; where two relays share one loop and this, the second run only waits."""
+        if self._is_running:
+            await asyncio.Event().wait()
+        self._is_running = True
         loop = asyncio.get_running_loop()
         due = loop.time() + PERIOD_SECONDS
         while True:
@@ -50,6 +62,7 @@ class LoopDelay:
     def note(self, delay_seconds: float, now_seconds: float) -> None:
         """Count one look."""
         self._looks += 1
+        self.delays.note(delay_seconds)
         self._recent_seconds += (delay_seconds - self._recent_seconds) / SMOOTHING_LOOKS
         self._late += delay_seconds > LATE_SECONDS
         self.worst_seconds = max(self.worst_seconds, delay_seconds)
