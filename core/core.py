@@ -1,18 +1,30 @@
-"""The core as a whole: the tunnel service on its port, the origin behind it, and an orderly start and end."""
+"""The core as a whole: the tunnel service on its port, the origin behind it, what it shares with the other cores, the
+admin service beside it, and an orderly start and end.
+"""
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import grpc
 import structlog
 
+from core.admin.orders import Orders
+from core.admin.portrait import Identity, Portrait
+from core.admin.registry import Registry
+from core.admin.server import AdminServer
+from core.admin.service import AdminService
 from core.core_tunnel import CoreLimits
 from core.feature_service import FeatureConfig, FeatureService
 from core.loop_delay import LoopDelay
 from core.origin import DirectOrigin
 from core.policy import compile_policy
+from core.roster import Roster
+from core.shared_state import SharedState, StoreConfig
 from core.tunnel_service import TunnelService
+from fleet.address import Address
+from fleet.admin_place import AdminPlace
 from fleet.health import Health
 from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
@@ -22,6 +34,7 @@ from tunnel.policy import EdgePolicy
 _log = structlog.get_logger("core")
 
 TICK_SECONDS = 1.0
+NO_ADMIN = AdminPlace(is_off=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,7 @@ class CoreConfig:
     """What a core needs to run; times in seconds. ``dialect`` is empty for a game without any.
 
     ``shares_port``: other workers listen on the same port. Without ``features`` nothing looks into the packets.
+    ``environment`` says where a socket for operators may be, where ``admin`` names none.
     """
 
     name: str
@@ -45,6 +59,9 @@ class CoreConfig:
     drain_seconds: float
     linger_seconds: float
     features: FeatureConfig | None = None
+    store: StoreConfig = field(default_factory=StoreConfig)
+    admin: AdminPlace = NO_ADMIN
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Core:
@@ -59,9 +76,13 @@ class Core:
             linger_seconds=config.linger_seconds,
         )
         policy = compile_policy(pack, config.dialect)
+        self._pack = pack
+        self.shared = SharedState(config.store)
+        self.roster = Roster(config.store.charset)
         self.features: FeatureService | None = None
         if config.features is not None:
-            self.features = FeatureService(config.features, pack, config.dialect, lambda: self.policy)
+            self.features = FeatureService(config.features, pack, config.dialect, lambda: self.policy, self.shared)
+            self.features.host.on_step = self.roster.changed
         self.service = TunnelService(
             config.name,
             config.region,
@@ -70,8 +91,18 @@ class Core:
             origin,
             config.limits,
             None if self.features is None else self.features.host,
+            self.roster,
         )
         self.loop_delay = LoopDelay()
+        store, bans, charset = self.shared.store, self.shared.bans, config.store.charset
+        self.portrait = Portrait(
+            _identity(config, pack), self.service, store, bans, self.loop_delay, lambda: self.health
+        )
+        self.registry = Registry(store, self.roster, self.portrait.core, self.portrait.edges)
+        self.service.on_edges = self.registry.refresh_soon
+        self.orders = Orders(config.name, self.roster, self.service, pack, charset)
+        self._admin_service = AdminService(config.name, store, bans, self.orders, charset)
+        self.admin = AdminServer(config.admin, config.limits.worker, config.environment, self._admin_service)
         self.dialect = config.dialect
         self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
@@ -99,12 +130,21 @@ class Core:
         self.service.set_policy(policy)
 
     async def start(self) -> None:
-        """Load the features, bind the port and begin to serve.
+        """Connect to the store, load the features, bind the port and begin to serve.
 
-        Raises OSError when the port is in use, FeatureError for features that cannot be loaded, and StoreDataError.
+        Raises OSError when the port is in use, FeatureError for features that cannot be loaded, and PlaceError where
+        the admin service cannot be where it is to be. A store that is away keeps nothing from starting.
         """
+        await self.shared.start(self._pack, self.service)
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         if self.features is not None:
-            await self.features.start(self.service)
+            await self.features.start()
         host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
         place = f"{host}:{self._config.listen_port}"
         try:
@@ -113,6 +153,12 @@ class Core:
             # gRPC does not say why; the system does.
             _try_to_bind(self._config.listen_host, self._config.listen_port)
             raise OSError(f"gRPC cannot bind: {error}") from error
+        listen = Address(self._config.listen_host, self.port)
+        await self.admin.start(listen)
+        self.portrait.identity = replace(
+            self.portrait.identity, address=str(listen), admin=str(self.admin.path or "")[:256]
+        )
+        self.registry.publish()
         await self._server.start()
 
     async def run(self) -> None:
@@ -121,6 +167,8 @@ class Core:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._tick(), name="core-ticks")
                 tasks.create_task(self.loop_delay.run(), name="loop-delay")
+                tasks.create_task(self.shared.run(), name="shared-state")
+                tasks.create_task(self.registry.run(), name="registry")
                 if self.features is not None:
                     tasks.create_task(self.features.run(), name="features")
         finally:
@@ -128,11 +176,14 @@ class Core:
 
     async def stop(self) -> None:
         """Give up the port and end what is left; harmless when done twice."""
+        await self.admin.stop()
         await self.service.leave()
         await self._server.stop(None)
         self.service.close()
         if self.features is not None:
             await self.features.stop()
+        self._admin_service.close()
+        await self.shared.stop()
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -144,6 +195,7 @@ class Core:
         """Take no new sessions, wait for the others to end, and end the rest at the deadline."""
         service = self.service
         service.is_draining = True
+        self.registry.refresh_soon()
         tunnels = list(service.tunnels.values())
         _log.info("draining", sessions=self.running_sessions, deadline_seconds=self._config.drain_seconds)
         for tunnel in tunnels:
@@ -151,6 +203,14 @@ class Core:
         async with asyncio.TaskGroup() as tasks:
             for tunnel in tunnels:
                 tasks.create_task(tunnel.drain(self._config.drain_seconds, self._config.linger_seconds))
+
+
+def _identity(config: CoreConfig, pack: Pack) -> Identity:
+    game = f"{pack.name} ({config.dialect})" if config.dialect else pack.name
+    limits = config.limits
+    return Identity(
+        config.name, config.region, config.software_version, game, limits.worker, limits.workers, limits.max_sessions
+    )
 
 
 def _try_to_bind(host: str, port: int) -> None:

@@ -32,6 +32,11 @@ class LoopDelay:
         self._recent_seconds = 0.0
 
     @property
+    def recent_seconds(self) -> float:
+        """How late the loop is, in the mean over about a second."""
+        return self._recent_seconds
+
+    @property
     def problem(self) -> str:
         """Why traffic is held up, in one sentence; empty while it is not."""
         recent = self._recent_seconds

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
@@ -144,6 +145,7 @@ class Edge:
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
+        self.on_retire: Callable[[], None] = lambda: None  # has this process drain and end
         self._taken = taken
         self._taken_players = [] if taken is None else self._restore(taken)
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
@@ -323,8 +325,14 @@ class Edge:
         tunnel.obey_bans(bans, self._denied_names)
         tunnel.refusals = self.refusals
         tunnel.make_report = self._report
+        tunnel.on_retire = self._retire
         tunnel.on_attach.append(self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
+
+    def _retire(self) -> None:
+        """A core wants this edge to drain; several may say so."""
+        if not self._is_draining:
+            self.on_retire()
 
     def _report(self) -> tunnel_pb2.Report:
         """Say how this edge is, for its operator."""

@@ -252,6 +252,7 @@ class TunnelClient:
             software_version=settings.software_version,
             window_bytes=settings.window_bytes,
             place=settings.place,
+            can_retire=True,
         )
 
     async def _greet(self, call: _Call) -> EdgeTunnel:
