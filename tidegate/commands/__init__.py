@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import check_config, demo, feature, gameday, policy, relay, sim, why
+from tidegate.commands import admin, check_config, demo, feature, gameday, policy, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,6 +52,8 @@ def tidegate(
           which packets pass, how often, and what happens to the others
       tidegate feature new treasure
           a feature of your own, with its test
+      tidegate status
+          every core and edge of a running fleet, and how they are
       tidegate why 1f0c22 --log edge.log
           what was refused of a session, and why
     """
@@ -64,6 +66,7 @@ app.command("worker", hidden=True)(relay.worker)
 app.command("demo")(demo.demo)
 app.command("check-config")(check_config.check_config)
 app.command("why")(why.why)
+admin.add_to(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(feature.app, name="feature")
 app.add_typer(sim.app, name="sim")

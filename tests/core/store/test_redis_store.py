@@ -363,7 +363,7 @@ class TestForeignData:
         assert said.count("store_away") == said.count("store_back") == (key != "table:t")
 
     @pytest.mark.parametrize("key", ["marker", "owners"])
-    async def test_what_comes_in_the_place_of_ours_is_said_until_it_is_gone(self, server: RedisServer, key: str) -> None:
+    async def test_what_takes_the_place_of_ours_is_said_until_it_is_gone(self, server: RedisServer, key: str) -> None:
         async with running_at(server.url) as store:
             store.own("o", "n", b"1")
             await written(store)
