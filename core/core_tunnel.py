@@ -108,6 +108,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self.region = hello.region
         self.software_version = hello.software_version
         self.can_retire = hello.can_retire
+        self.process_id = hello.process_id
         self.since = time.time()
         self.is_draining = False
         self._drain_number = 0
@@ -256,7 +257,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             raise TunnelFault(f"a name of {max(map(len, names))} bytes: at most {MAX_NAME_BYTES} are allowed")
         session = self._session(message.slot, "player")
         if not session.reason:
-            self._roster.named(session, Names(*names, is_logged_in=message.is_logged_in))
+            self._roster.named(session, Names(*names, message.is_logged_in, message.is_opaque))
 
     async def _connect(self, session: Session) -> None:
         try:

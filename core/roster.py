@@ -31,6 +31,7 @@ class Names:
     hardware_address: bytes = b""
     character: bytes = b""
     is_logged_in: bool = False
+    is_opaque: bool = False
 
 
 _NOBODY = Names()
@@ -93,6 +94,11 @@ class Seat:
         if not self.names.is_logged_in:
             return AT_LOGIN
         return IN_GAME if self.names.character else LOGGED_IN
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether the stream is encrypted, as far as is known, so that nothing can be put between its frames."""
+        return self.names.is_opaque if self.inspector is None else self.inspector.is_opaque
 
     def _text(self, raw: bytes) -> str:
         """Return bytes as a text that every format can hold: what the charset does not have is a question mark."""

@@ -217,8 +217,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             raise RefusedError(invalid, f"tunnel id of {len(hello.tunnel_id)} bytes where 16 belong")
         if not 1 <= len(hello.edge_name.encode()) <= MAX_NAME_BYTES:
             raise RefusedError(invalid, f"edge name: 1 to {MAX_NAME_BYTES} bytes are allowed")
-        if len(hello.place) not in (0, 16):
-            raise RefusedError(invalid, f"place of {len(hello.place)} bytes where 0 or 16 belong")
+        for what, value in (("place", hello.place), ("process id", hello.process_id)):
+            if len(value) not in (0, 16):
+                raise RefusedError(invalid, f"{what} of {len(value)} bytes where 0 or 16 belong")
         if max(len(hello.region.encode()), len(hello.software_version.encode())) > MAX_NAME_BYTES:
             raise RefusedError(invalid, f"region and software version: at most {MAX_NAME_BYTES} bytes are allowed")
         try:
@@ -315,6 +316,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             return None
         held = tunnel.held_seconds(time.monotonic())
         tunnel.can_retire = hello.can_retire
+        tunnel.process_id = hello.process_id
         tunnel.software_version = hello.software_version
         try:
             tunnel.delivery.resume(request.acknowledged)

@@ -7,7 +7,7 @@ packet: sessions that have not got into the game at each look, the others in tur
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.session import Session
@@ -45,7 +45,7 @@ class PlayerWord:
                     self._fresh[slot] = None
             if slot in turns:
                 self._turns.append(slot)
-            player = _player(slot, identity, is_logged_in=session.is_logged_in)
+            player = _player(slot, session)
             said = player.SerializeToString()
             if identity and self._told.get(slot) != said:
                 self._told[slot] = said
@@ -64,6 +64,13 @@ class PlayerWord:
             self._last_slot = max(self._last_slot, slot)
 
 
-def _player(slot: int, identity: Mapping[str, bytes], *, is_logged_in: bool) -> tunnel_pb2.Player:
-    names = {kind: identity.get(kind, b"")[:MAX_NAME_BYTES] for kind in ("account", "hardware", "character")}
-    return tunnel_pb2.Player(slot=slot, is_logged_in=is_logged_in, **names)
+def _player(slot: int, session: Session) -> tunnel_pb2.Player:
+    identity = session.identity
+    return tunnel_pb2.Player(
+        slot=slot,
+        account=identity.get("account", b"")[:MAX_NAME_BYTES],
+        hardware=identity.get("hardware", b"")[:MAX_NAME_BYTES],
+        character=identity.get("character", b"")[:MAX_NAME_BYTES],
+        is_logged_in=session.is_logged_in,
+        is_opaque=session.is_opaque,
+    )

@@ -49,7 +49,6 @@ class Orders:
         self._tunnels = tunnels
         self._pack = pack
         self._charset = charset
-        self._is_opaque_game = tunnels.policy.rules is not None and tunnels.policy.rules.opaque_state >= 0
 
     @property
     def edge_names(self) -> set[str]:
@@ -158,8 +157,7 @@ class Orders:
     def _can_be_told(self, seat: Seat) -> bool:
         if seat.session.reason or self._pack.notice is None:
             return False
-        is_opaque = self._is_opaque_game if seat.inspector is None else seat.inspector.is_opaque
-        return seat.state == IN_GAME and not is_opaque
+        return seat.state == IN_GAME and not seat.is_opaque
 
     def _tell(self, seat: Seat, raw: bytes) -> None:
         if seat.inspector is not None:
@@ -172,7 +170,7 @@ class Orders:
         if seat.inspector is not None:
             seat.inspector.end_with(raw, Reason.KICKED)
             return
-        if raw and self._pack.notice is not None and not self._is_opaque_game and seat.state != AT_LOGIN:
+        if raw and self._pack.notice is not None and not seat.is_opaque and seat.state != AT_LOGIN:
             self._inject(seat, raw, popup=True)
         seat.session.end(Reason.KICKED)
 

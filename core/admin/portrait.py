@@ -134,7 +134,7 @@ class Portrait:
         away = 0.0 if tunnel.is_attached else time.time() - tunnel.held_seconds(time.monotonic())
         entry = EdgeEntry(
             name=tunnel.edge_name,
-            process=_hash(tunnel.place) if tunnel.place else field,
+            process=_hash(tunnel.process_id) if tunnel.process_id else field,
             core=self.identity.name,
             region=tunnel.region,
             version=tunnel.software_version,

@@ -80,7 +80,7 @@ class AttachResponse(_message.Message):
     def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., retire: _Optional[_Union[Retire, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place", "is_new_process", "can_retire")
+    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place", "is_new_process", "can_retire", "process_id")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TUNNEL_ID_FIELD_NUMBER: _ClassVar[int]
     EDGE_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +92,7 @@ class Hello(_message.Message):
     PLACE_FIELD_NUMBER: _ClassVar[int]
     IS_NEW_PROCESS_FIELD_NUMBER: _ClassVar[int]
     CAN_RETIRE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_ID_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     tunnel_id: bytes
     edge_name: str
@@ -103,7 +104,8 @@ class Hello(_message.Message):
     place: bytes
     is_new_process: bool
     can_retire: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ..., is_new_process: _Optional[bool] = ..., can_retire: _Optional[bool] = ...) -> None: ...
+    process_id: bytes
+    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ..., is_new_process: _Optional[bool] = ..., can_retire: _Optional[bool] = ..., process_id: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("protocol_version", "core_name", "region", "software_version", "resumed", "window_bytes", "epoch", "hold_milliseconds", "worker", "workers", "wants_players")
@@ -254,18 +256,20 @@ class Drain(_message.Message):
     def __init__(self, deadline_milliseconds: _Optional[int] = ...) -> None: ...
 
 class Player(_message.Message):
-    __slots__ = ("slot", "account", "hardware", "character", "is_logged_in")
+    __slots__ = ("slot", "account", "hardware", "character", "is_logged_in", "is_opaque")
     SLOT_FIELD_NUMBER: _ClassVar[int]
     ACCOUNT_FIELD_NUMBER: _ClassVar[int]
     HARDWARE_FIELD_NUMBER: _ClassVar[int]
     CHARACTER_FIELD_NUMBER: _ClassVar[int]
     IS_LOGGED_IN_FIELD_NUMBER: _ClassVar[int]
+    IS_OPAQUE_FIELD_NUMBER: _ClassVar[int]
     slot: int
     account: bytes
     hardware: bytes
     character: bytes
     is_logged_in: bool
-    def __init__(self, slot: _Optional[int] = ..., account: _Optional[bytes] = ..., hardware: _Optional[bytes] = ..., character: _Optional[bytes] = ..., is_logged_in: _Optional[bool] = ...) -> None: ...
+    is_opaque: bool
+    def __init__(self, slot: _Optional[int] = ..., account: _Optional[bytes] = ..., hardware: _Optional[bytes] = ..., character: _Optional[bytes] = ..., is_logged_in: _Optional[bool] = ..., is_opaque: _Optional[bool] = ...) -> None: ...
 
 class Retire(_message.Message):
     __slots__ = ()
