@@ -136,6 +136,10 @@ class BanBook:
 
     # Looking players up.
 
+    def get(self, whom: Banned) -> BanEntry | None:
+        """Return the ban in force of exactly this address, prefix or name."""
+        return self._in_force(whom)
+
     def find(self, kind: BanKind, name: bytes) -> BanEntry | None:
         """Return the ban in force of a name as it is on the wire, capitals or not."""
         try:

@@ -1,19 +1,31 @@
-"""The core as a whole: the tunnel service on its port, the origin behind it, and an orderly start and end."""
+"""The core as a whole: the tunnel service on its port, the origin behind it, what it shares with the other cores, the
+admin service beside it, and an orderly start and end.
+"""
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import grpc
 import structlog
 
+from core.admin.orders import Orders
+from core.admin.portrait import Identity, Portrait
+from core.admin.registry import Registry
+from core.admin.server import AdminServer
+from core.admin.service import AdminService
 from core.core_tunnel import CoreLimits
 from core.feature_service import FeatureConfig, FeatureService
 from core.origin import DirectOrigin
 from core.origin_check import OriginCheck
 from core.policy import compile_policy
+from core.roster import Roster
+from core.shared_state import SharedState, StoreConfig
 from core.tunnel_service import TunnelService
+from fleet.address import Address
+from fleet.admin_place import AdminPlace
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
 from games.pack import Pack
@@ -28,6 +40,7 @@ if TYPE_CHECKING:  # they load what reads certificates, which not every core nee
 _log = structlog.get_logger("core")
 
 TICK_SECONDS = 1.0
+NO_ADMIN = AdminPlace(is_off=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +49,8 @@ class CoreConfig:
 
     ``shares_port``: other workers listen on the same port. Without ``features`` nothing looks into the packets.
     With ``origin_check_seconds`` the core finds out by itself whether the game server is there. With ``credentials``
-    only edges with a certificate are let in.
+    only edges with a certificate are let in. ``environment`` says where a socket for operators may be, where ``admin``
+    names none.
     """
 
     name: str
@@ -55,6 +69,9 @@ class CoreConfig:
     features: FeatureConfig | None = None
     origin_check_seconds: float = 0.0
     credentials: "Credentials | None" = None
+    store: StoreConfig = field(default_factory=StoreConfig)
+    admin: AdminPlace = NO_ADMIN
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class Core:
@@ -69,9 +86,13 @@ class Core:
             linger_seconds=config.linger_seconds,
         )
         policy = compile_policy(pack, config.dialect)
+        self._pack = pack
+        self.shared = SharedState(config.store)
+        self.roster = Roster(config.store.charset)
         self.features: FeatureService | None = None
         if config.features is not None:
-            self.features = FeatureService(config.features, pack, config.dialect, lambda: self.policy)
+            self.features = FeatureService(config.features, pack, config.dialect, lambda: self.policy, self.shared)
+            self.features.host.on_step = self.roster.changed
         self.service = TunnelService(
             config.name,
             config.region,
@@ -80,12 +101,22 @@ class Core:
             origin,
             config.limits,
             None if self.features is None else self.features.host,
+            self.roster,
         )
         self.loop_delay = LoopDelay()
         self._origin_check: OriginCheck | None = None
         if config.origin_check_seconds:
             watch, interval_seconds = self.service.origin_watch, config.origin_check_seconds
             self._origin_check = OriginCheck(config.origin_host, config.origin_port, watch, interval_seconds)
+        store, bans, charset = self.shared.store, self.shared.bans, config.store.charset
+        self.portrait = Portrait(
+            _identity(config, pack), self.service, store, bans, self.loop_delay, lambda: self.health
+        )
+        self.registry = Registry(store, self.roster, self.portrait.core, self.portrait.edges)
+        self.service.on_edges = self.registry.refresh_soon
+        self.orders = Orders(config.name, self.roster, self.service, pack, charset)
+        self._admin_service = AdminService(config.name, store, bans, self.orders, charset)
+        self.admin = AdminServer(config.admin, config.limits.worker, config.environment, self._admin_service)
         self.dialect = config.dialect
         self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
@@ -120,15 +151,30 @@ class Core:
         self.service.set_policy(policy)
 
     async def start(self) -> None:
-        """Load the features, bind the port and begin to serve.
+        """Connect to the store, load the features, bind the port and begin to serve.
 
-        Raises OSError when the port is in use, FeatureError for features that cannot be loaded, and StoreDataError.
+        Raises OSError when the port is in use, FeatureError for features that cannot be loaded, and PlaceError where
+        the admin service cannot be where it is to be. A store that is away keeps nothing from starting.
         """
+        await self.shared.start(self._pack, self.service)
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _start(self) -> None:
         if self.features is not None:
-            await self.features.start(self.service)
+            await self.features.start()
         if self._config.credentials is not None:
             await self._start_with_gate(self._config.credentials)
-            return
+        else:
+            self._bind()
+            await self._server.start()
+        await self._serve_operators()
+
+    def _bind(self) -> None:
+        """Have gRPC itself listen for edges; raises OSError."""
         host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
         place = f"{host}:{self._config.listen_port}"
         try:
@@ -137,7 +183,15 @@ class Core:
             # gRPC does not say why; the system does.
             _try_to_bind(self._config.listen_host, self._config.listen_port)
             raise OSError(f"gRPC cannot bind: {error}") from error
-        await self._server.start()
+
+    async def _serve_operators(self) -> None:
+        """Answer operators, and tell the fleet where; raises PlaceError."""
+        listen = Address(self._config.listen_host, self.port)
+        await self.admin.start(listen)
+        self.portrait.identity = replace(
+            self.portrait.identity, address=str(listen), admin=str(self.admin.path or "")[:256]
+        )
+        self.registry.publish()
 
     async def _start_with_gate(self, credentials: "Credentials") -> None:
         """Have gRPC listen where only the gate reaches it; raises OSError when the port cannot be had."""
@@ -168,6 +222,8 @@ class Core:
                 tasks.create_task(self.loop_delay.run(), name="loop-delay")
                 if self._config.credentials is not None:
                     tasks.create_task(self._config.credentials.run(), name="certificates")
+                tasks.create_task(self.shared.run(), name="shared-state")
+                tasks.create_task(self.registry.run(), name="registry")
                 if self.features is not None:
                     tasks.create_task(self.features.run(), name="features")
                 if self._origin_check is not None:
@@ -179,6 +235,7 @@ class Core:
         """Give up the port and end what is left; harmless when done twice."""
         if self.gate is not None:
             self.gate.stop_accepting()
+        await self.admin.stop()
         await self.service.leave()
         await self._server.stop(None)
         self.service.close()
@@ -186,6 +243,8 @@ class Core:
             await self.gate.close()
         if self.features is not None:
             await self.features.stop()
+        self._admin_service.close()
+        await self.shared.stop()
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -197,6 +256,7 @@ class Core:
         """Take no new sessions, wait for the others to end, and end the rest at the deadline."""
         service = self.service
         service.is_draining = True
+        self.registry.refresh_soon()
         tunnels = list(service.tunnels.values())
         _log.info("draining", sessions=self.running_sessions, deadline_seconds=self._config.drain_seconds)
         for tunnel in tunnels:
@@ -204,6 +264,14 @@ class Core:
         async with asyncio.TaskGroup() as tasks:
             for tunnel in tunnels:
                 tasks.create_task(tunnel.drain(self._config.drain_seconds, self._config.linger_seconds))
+
+
+def _identity(config: CoreConfig, pack: Pack) -> Identity:
+    game = f"{pack.name} ({config.dialect})" if config.dialect else pack.name
+    limits = config.limits
+    return Identity(
+        config.name, config.region, config.software_version, game, limits.worker, limits.workers, limits.max_sessions
+    )
 
 
 def _try_to_bind(host: str, port: int) -> None:

@@ -16,6 +16,7 @@ from core.features.host import FeatureHost
 from core.features.session import Peer
 from core.origin import Origin, OriginError
 from core.origin_watch import OriginWatch
+from core.roster import Names, Roster
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
@@ -30,6 +31,9 @@ from wire.reasons import Reason
 from wire.watcher import Watcher
 
 _log = structlog.get_logger("core.tunnel")
+
+MAX_NAME_BYTES = 256
+"""Of what an edge says of who plays."""
 
 MAX_UNANSWERED_CLOSES = 4096
 """Slots beyond the session limit that may wait for the edge to answer a close."""
@@ -84,6 +88,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         counters: Counters,
         limits: CoreLimits,
         features: FeatureHost | None = None,
+        roster: Roster | None = None,
     ) -> None:
         super().__init__(
             tunnel_pb2.AttachResponse,
@@ -101,6 +106,10 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self.has_left = False  # the edge has given the tunnel up
         self.edge_name = hello.edge_name
         self.region = hello.region
+        self.software_version = hello.software_version
+        self.can_retire = hello.can_retire
+        self.process_id = hello.process_id
+        self.since = time.time()
         self.is_draining = False
         self._drain_number = 0
         self._policy = policy
@@ -109,6 +118,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self._origin = origin
         self._watch = watch
         self._features = features
+        self._roster = Roster() if roster is None else roster
         self._places = places
         self._placed: set[int] = set()  # slots that hold a place: a link, or one on its way
         self._limits = limits
@@ -121,6 +131,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         match kind:
             case "open":
                 self._handle_open(message.open)
+            case "player":
+                self._handle_player(message.player)
             case "drain":
                 _log.info("edge_draining", edge=self.edge_name, deadline_ms=message.drain.deadline_milliseconds)
             case "leave":
@@ -169,9 +181,14 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             for session in self.sessions.values():
                 session.watch(self._watcher)
 
+    def retire_edge(self) -> None:
+        """Have the edge drain and end; only one that can."""
+        self.queue.add(tunnel_pb2.AttachResponse(retire=tunnel_pb2.Retire()))
+
     def session_ended(self, session: Session, reason: str) -> None:
         """Count a session that is over, stop connecting for it, and say what the edge should have caught."""
         super().session_ended(session, reason)
+        self._roster.ended(session)
         if not session.awaits_link and (task := self._connecting.pop(session.slot, None)) is not None:
             task.cancel()
         if session.slot not in self._connecting:
@@ -205,21 +222,22 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         )
         self.add_session(session)
         _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=str(client))
-        if self._features is not None:
-            peer = Peer(
-                session_id=message.session_id,
-                address=client,
-                port=message.client_port,
-                listen_address=listener,
-                listen_port=message.listen_port,
-                edge=self.edge_name,
-                region=self.region,
-                since=time.time(),
-            )
-            try:
-                inspector = self._features.open(session, peer, self._watcher)
-            except MisuseError as error:
-                raise TunnelFault(str(error)) from error
+        peer = Peer(
+            session_id=message.session_id,
+            address=client,
+            port=message.client_port,
+            listen_address=listener,
+            listen_port=message.listen_port,
+            edge=self.edge_name,
+            region=self.region,
+            since=time.time(),
+        )
+        try:
+            inspector = None if self._features is None else self._features.open(session, peer, self._watcher)
+            self._roster.opened(peer, session, inspector)
+        except MisuseError as error:
+            raise TunnelFault(str(error)) from error
+        if self._features is not None and inspector is not None:
             session.inspect(inspector, self._features.preface(inspector.session))
             self._features.opened(inspector.session)
         if session.reason:
@@ -232,6 +250,14 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             self._placed.add(message.slot)
             name = f"origin-connect-{message.session_id.hex()}"
             self._connecting[message.slot] = asyncio.create_task(self._connect(session), name=name)
+
+    def _handle_player(self, message: tunnel_pb2.Player) -> None:
+        names = (message.account, message.hardware, message.character)
+        if max(map(len, names)) > MAX_NAME_BYTES:
+            raise TunnelFault(f"a name of {max(map(len, names))} bytes: at most {MAX_NAME_BYTES} are allowed")
+        session = self._session(message.slot, "player")
+        if not session.reason:
+            self._roster.named(session, Names(*names, message.is_logged_in, message.is_opaque))
 
     async def _connect(self, session: Session) -> None:
         try:

@@ -18,6 +18,7 @@ from core.core_tunnel import CoreLimits, CoreTunnel, Places
 from core.features.host import FeatureHost
 from core.origin import Origin
 from core.origin_watch import OriginWatch
+from core.roster import Roster
 from fleet.health import Health
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tunnel.attachment import Attachment, AttachmentLostError
@@ -73,13 +74,16 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         origin: Origin,
         limits: CoreLimits,
         features: FeatureHost | None = None,
+        roster: Roster | None = None,
     ) -> None:
+        self.roster = Roster() if roster is None else roster
+        self.on_edges: Callable[[], None] = lambda: None  # told when an edge comes, comes back or goes
         self.counters: dict[str, Counters] = {}  # by edge name, so that they outlive an attachment
         self.flows: dict[str, Flow] = {}  # by edge name, too
         self.tunnels: dict[bytes, CoreTunnel] = {}
         self.is_draining = False
         self.find_peer: Callable[[str], Peer | None] | None = None
-        self.epoch = time.time_ns()
+        self.epoch = time.time_ns() // 1000
         self._welcome = tunnel_pb2.Welcome(
             protocol_version=PROTOCOL_VERSION,
             core_name=name,
@@ -90,6 +94,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             hold_milliseconds=int(limits.hold_seconds * 1000),
             worker=limits.worker,
             workers=limits.workers,
+            wants_players=features is None,  # which look for themselves
         )
         self._welcome_again = tunnel_pb2.Welcome()
         self._welcome_again.CopyFrom(self._welcome)
@@ -102,6 +107,10 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         self._limits = limits
         self._features = features
         self._bans = BanRoad(time.monotonic)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Take another number for this start of the core; only before any edge has attached."""
+        self.epoch = self._welcome.epoch = self._welcome_again.epoch = epoch
 
     def set_policy(self, policy: EdgePolicy) -> None:
         """Have all edges obey another policy, those of today and those to come.
@@ -225,8 +234,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             raise RefusedError(invalid, f"tunnel id of {len(hello.tunnel_id)} bytes where 16 belong")
         if not 1 <= len(hello.edge_name.encode()) <= MAX_NAME_BYTES:
             raise RefusedError(invalid, f"edge name: 1 to {MAX_NAME_BYTES} bytes are allowed")
-        if len(hello.place) not in (0, 16):
-            raise RefusedError(invalid, f"place of {len(hello.place)} bytes where 0 or 16 belong")
+        for what, value in (("place", hello.place), ("process id", hello.process_id)):
+            if len(value) not in (0, 16):
+                raise RefusedError(invalid, f"{what} of {len(value)} bytes where 0 or 16 belong")
         if max(len(hello.region.encode()), len(hello.software_version.encode())) > MAX_NAME_BYTES:
             raise RefusedError(invalid, f"region and software version: at most {MAX_NAME_BYTES} bytes are allowed")
         try:
@@ -266,6 +276,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         if tunnel is None:
             await context.write(tunnel_pb2.AttachResponse(welcome=self._welcome))
             return
+        self.on_edges()
         first = tunnel_pb2.AttachResponse(acknowledged=tunnel.delivery.received, welcome=welcome)
 
         async def read() -> tunnel_pb2.AttachRequest | None:
@@ -283,6 +294,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         finally:
             if tunnel.has_left:
                 self._end(tunnel, Reason.TUNNEL_LOST)
+            self.on_edges()
             _log.info(
                 "edge_detached",
                 edge=tunnel.edge_name,
@@ -308,6 +320,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             self._counters_of(hello.edge_name),
             self._limits,
             self._features,
+            self.roster,
         )
         tunnel.peer_identity = self._identity(context)
         tunnel.make_load = self.load
@@ -346,6 +359,9 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         if tunnel.is_over:
             return None
         held = tunnel.held_seconds(time.monotonic())
+        tunnel.can_retire = hello.can_retire
+        tunnel.process_id = hello.process_id
+        tunnel.software_version = hello.software_version
         try:
             tunnel.delivery.resume(request.acknowledged)
         except TunnelFault:

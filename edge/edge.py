@@ -168,6 +168,7 @@ class Edge:
         self.has_handed_over = False
         self._takeover = None if taken is None else self._take_over(taken)
         self.on_handed_over: list[Callable[[], None]] = []  # told when another process has taken everything over
+        self.on_retire: Callable[[], None] = lambda: None  # has this process drain and end
         self._ready: asyncio.Future[EdgePolicy] = asyncio.get_running_loop().create_future()
 
     @property
@@ -344,6 +345,7 @@ class Edge:
         tunnel.refusals = self.refusals
         tunnel.flow = flow_of(self.flows, tunnel.core_name)
         tunnel.make_report = self._report
+        tunnel.on_retire = self._retire
         tunnel.on_attach += (self._cores.look_again, self._door.open_waiting)
         self._new_tunnels.put_nowait(tunnel)
 
@@ -351,6 +353,11 @@ class Edge:
         """Keep what is obeyed from now on, unless it is another game's."""
         if self._cores.is_ours(core):
             self._cache.store(message)
+
+    def _retire(self) -> None:
+        """A core wants this edge to drain; several may say so."""
+        if not self._is_draining:
+            self.on_retire()
 
     def _report(self) -> tunnel_pb2.Report:
         """Say how this edge is, for its operator."""

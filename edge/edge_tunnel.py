@@ -15,6 +15,7 @@ import structlog
 
 from edge.bans import BanBook
 from edge.denied_names import DeniedNames
+from edge.player_word import PlayerWord
 from edge.prefixes import pack_address
 from edge.refusal_log import RefusalLog, SessionRefusals
 from protos.tidegate.tunnel.v1 import tunnel_pb2
@@ -96,6 +97,8 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self._farewell = b""  # what a ban says to the session that has just ended
         self._clients: dict[int, tuple[str, float]] = {}  # by slot: whose session, and since when
         self._refused: dict[int, SessionRefusals] = {}  # by slot: those who had a frame refused
+        self._player_word = PlayerWord() if welcome.wants_players else None
+        self.on_retire: Callable[[], None] = lambda: None  # told when the core wants this edge to drain and end
         self.core_name = welcome.core_name
         self.is_draining = False
         self.has_left = False  # the core has given the tunnel up: there is nothing to come back to
@@ -161,8 +164,18 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             case "leave":
                 self.has_left = True
                 self.gone(Reason.TUNNEL_LOST)
+            case "retire":
+                _log.info("retiring", core=self.core_name, why="an operator drains this edge")
+                self.on_retire()
             case _:
                 raise TunnelFault(f"unexpected {kind} from the core")
+
+    def tick(self, now_seconds: float) -> None:
+        """Keep time for the sessions, and tell the core who plays; called about once a second. Raises TunnelFault."""
+        super().tick(now_seconds)
+        if self._player_word is not None:
+            for player in self._player_word.news(self.sessions):
+                self.queue.add(tunnel_pb2.AttachRequest(player=player))
 
     def add_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
         """Report how this edge is."""

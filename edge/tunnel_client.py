@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 from uuid import uuid4
@@ -51,7 +51,8 @@ class TunnelSettings:
     """What the client needs to know; names and version are for people at the core.
 
     ``hold_seconds`` is how long players are kept while no core can be reached; the core may say less. ``place`` is this
-    worker on this machine, whenever it is started: 16 bytes, or none where that is not known.
+    worker on this machine, whenever it is started: 16 bytes, or none where that is not known. ``process_id`` is another
+    one at each start.
     """
 
     edge_name: str
@@ -63,6 +64,7 @@ class TunnelSettings:
     hold_seconds: float = 30.0
     ring_bytes: int = DEFAULT_RING_BYTES
     place: bytes = b""
+    process_id: bytes = field(default_factory=lambda: uuid4().bytes)
 
 
 class AnotherWorkerError(TidegateError):
@@ -281,6 +283,8 @@ class TunnelClient:
             software_version=settings.software_version,
             window_bytes=settings.window_bytes,
             place=settings.place,
+            can_retire=True,
+            process_id=settings.process_id,
         )
 
     async def _greet(self, call: _Call) -> EdgeTunnel:

@@ -37,7 +37,7 @@ class LoopDelay:
 
     @property
     def recent_seconds(self) -> float:
-        """How late looks were, in the mean over about the last second."""
+        """How late the loop is, in the mean over about a second."""
         return self._recent_seconds
 
     @property

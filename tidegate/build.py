@@ -15,7 +15,7 @@ from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
 from core.feature_service import FeatureConfig
 from core.features.errors import FeatureError
-from core.store.protocol import StoreDataError
+from core.shared_state import StoreConfig
 from edge.access_lists import ListError
 from edge.admission import Limits
 from edge.door import ROOM_BESIDE_SESSIONS
@@ -26,6 +26,7 @@ from edge.shared_counts import Geometry, SharedCounts, attach_memory
 from edge.tunnel_client import TunnelSettings
 from edge.upgrade import TakenEdge
 from fleet.address import Address
+from fleet.admin_place import PlaceError, parse_place
 from games.registry import load_pack
 from tidegate import __version__
 from tidegate.errors import StartError, cannot_listen
@@ -138,6 +139,9 @@ def make_core(settings: Settings, listen: Address, worker: int = 1, credentials:
         features=_feature_config(settings),
         origin_check_seconds=ours.origin_check_seconds if settings.discovery.kind == "consul" else 0.0,
         credentials=credentials,
+        store=StoreConfig(settings.store.url, settings.store.prefix, settings.game.charset),
+        admin=parse_place(ours.admin),
+        environment=os.environ,
     )
     return Core(config, pack)
 
@@ -146,7 +150,7 @@ async def start_core(core: Core, listen: Address) -> None:
     """Have the core listen; raises StartError when the port cannot be had."""
     try:
         await core.start()
-    except (FeatureError, StoreDataError) as error:
+    except (FeatureError, PlaceError) as error:
         raise StartError(str(error)) from error
     except OSError as error:
         raise cannot_listen(listen, error, "core.listen") from error
@@ -159,9 +163,6 @@ def _feature_config(settings: Settings) -> FeatureConfig | None:
         return None
     return FeatureConfig(
         folder=Path(ours.folder),
-        store_url=settings.store.url,
-        store_prefix=settings.store.prefix,
-        charset=settings.game.charset,
         budget_seconds=ours.call_budget_milliseconds / 1000,
         limit_seconds=ours.call_limit_milliseconds / 1000,
     )

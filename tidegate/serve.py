@@ -96,7 +96,7 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
 
 
 def _warn_of_separate_stores(settings: Settings) -> None:
-    if settings.features.folder and settings.store.url == MEMORY:
+    if settings.store.url == MEMORY:
         _log.warning("store_not_shared", workers=settings.core.workers, why="each remembers by itself; set store.url")
 
 
@@ -122,6 +122,7 @@ async def _edge_service(settings: Settings, worker: int = 1) -> Service:
     except HandoverError as error:
         raise StartError(str(error)) from error
     discovery = discover_for_edge(settings, edge, edge.set_cores, worker)
+    edge.on_retire = _retire(worker, settings.edge.workers)
 
     async def ready() -> str:
         policy = await edge.wait_ready()
@@ -150,6 +151,7 @@ async def _edge_service(settings: Settings, worker: int = 1) -> Service:
 async def _core_service(settings: Settings, worker: int = 1) -> Service:
     core = make_core(settings, settings.core.listen, worker, credentials_of(settings, "core"))
     rules = RulesReload(core, settings.game.rules_file)
+    core.orders.retire = _retire(worker, settings.core.workers)
     await start_core(core, settings.core.listen)
     try:
         discovery = discover_for_core(settings, core, worker)
@@ -177,12 +179,14 @@ async def _core_service(settings: Settings, worker: int = 1) -> Service:
 async def _up_service(settings: Settings) -> Service:
     core = make_core(settings, LOOPBACK_ANY_PORT)
     rules = RulesReload(core, settings.game.rules_file)
+    core.orders.retire = _retire()
     await start_core(core, LOOPBACK_ANY_PORT)
     try:
         edge = make_edge(settings, (Address(LOOPBACK_ANY_PORT.host, core.port),))
     except StartError:
         await core.stop()
         raise
+    edge.on_retire = _retire()
 
     edge.loop_delay = core.loop_delay  # there is one loop, and one look at it
 
@@ -302,6 +306,13 @@ async def _log_stats_regularly(service: Service, interval_seconds: float) -> Non
         service.log_stats()
 
 
+def _retire(worker: int = 1, workers: int = 1) -> Callable[[], None]:
+    """Return what has this process, or the supervisor of its workers, drain and end: once, by the first worker."""
+    if workers > 1:
+        return (lambda: os.kill(os.getppid(), signal.SIGTERM)) if worker == 1 else (lambda: None)
+    return lambda: os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _reload_of(core: Core) -> Callable[[], None] | None:
     """Return what loads a core's features anew, where it has any."""
     return None if core.features is None else core.features.reload.reload_soon
@@ -320,6 +331,7 @@ def _log_core_stats(core: Core) -> None:
     for tunnel in core.service.tunnels.values():
         _log.info("tunnel_stats", edge=tunnel.edge_name, sessions=tunnel.running_sessions, **tunnel.figures())
     _log.info("loop_stats", **core.loop_delay.take())
+    core.shared.log_stats()
     if core.features is not None:
         core.features.log_stats()
 

@@ -20,6 +20,7 @@ from core.store.names import DEFAULT_PREFIX, check_prefix
 from edge.core_choice import MAX_CORES
 from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
+from fleet.admin_place import parse_place
 from tunnel.options import DEFAULT_RING_BYTES, MAX_NAME_BYTES
 from wire.credits import DEFAULT_WINDOW_BYTES, MAX_WINDOW_BYTES, MIN_WINDOW_BYTES
 
@@ -48,6 +49,7 @@ TEXT_RULES = {
     "http.listen": "HOST:PORT, or empty",
     "edge.public": "HOST:PORT, or empty",
     "edge.probe": "HOST:PORT, or empty",
+    "admin": "unix:PATH, HOST:PORT or off",
 }
 """What belongs into the texts that have a rule of their own."""
 
@@ -193,6 +195,16 @@ def _read_optional_target(value: object) -> str:
 
 OptionalListen = Annotated[str, BeforeValidator(_read_optional_listen)]
 OptionalTarget = Annotated[str, BeforeValidator(_read_optional_target)]
+
+
+def _read_admin(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("where the admin service is, is a text: write unix:PATH, 127.0.0.1:7402 or off")
+    parse_place(value)
+    return value
+
+
+AdminText = Annotated[str, BeforeValidator(_read_admin)]
 StoreUrl = Annotated[str, BeforeValidator(_read_store_url)]
 StorePrefix = Annotated[str, BeforeValidator(_read_store_prefix)]
 Charset = Annotated[str, BeforeValidator(_read_charset)]
@@ -424,6 +436,11 @@ class CoreSettings(Section):
         allow_inf_nan=False,
         description="How often a core that registers connects to the game server while no player does; 0 is never.",
     )
+    admin: AdminText = Field(
+        "",
+        description="Where operators' commands reach this core (docs/admin.md): `unix:PATH`, a loopback HOST:PORT, or "
+        "`off`; empty is a socket of one's own.",
+    )
     max_sessions: int = Field(100_000, ge=1, le=1_000_000, description="Sessions at once, over all edges.")
     workers: Workers = 1
     window_bytes: WindowBytes = DEFAULT_WINDOW_BYTES
@@ -456,7 +473,7 @@ class FeatureSettings(Section):
 
 
 class StoreSettings(Section):
-    """What cores remember and share (docs/store.md); used by a core with features."""
+    """What cores remember and share (docs/store.md)."""
 
     url: StoreUrl = Field(
         MEMORY,

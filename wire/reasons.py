@@ -53,6 +53,7 @@ class Reason(StrEnum):
     SESSION_LIMIT = "session_limit"
     FEATURE_CLOSED = "feature_closed"
     FEATURE_REFUSED = "feature_refused"
+    KICKED = "kicked"
     HALF_CLOSE_TIMEOUT = "half_close_timeout"
 
 
@@ -100,13 +101,14 @@ _SENTENCES = {
     Reason.SESSION_LIMIT: "The entry point is full. Please try again in a minute.",
     Reason.FEATURE_CLOSED: "A feature of the relay ended the session, and told the player why.",
     Reason.FEATURE_REFUSED: "A feature of the relay refused the login, and told the player why.",
+    Reason.KICKED: "An operator ended the session, and told the player so.",
     Reason.HALF_CLOSE_TIMEOUT: "One side had closed and the other said nothing more.",
 }
 
 MAX_REASON_BYTES = 64
 """Bound on a reason code that comes through the tunnel."""
 
-TOLD_BEFORE = frozenset({Reason.FEATURE_CLOSED, Reason.FEATURE_REFUSED})
+TOLD_BEFORE = frozenset({Reason.FEATURE_CLOSED, Reason.FEATURE_REFUSED, Reason.KICKED})
 """The player was told, by a frame of the game that went before: there are last words to deliver."""
 
 # Causes that the player did not choose and can read about: these get the game's notice where it has one.

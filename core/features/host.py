@@ -84,6 +84,7 @@ class FeatureHost:
         self.lost_events = 0
         self._events: deque[Event] = deque()
         self.late_admissions = 0
+        self.on_step: Callable[[str], None] = lambda _: None  # told the id of a session when its player comes further
         self._malformed_passes = malformed_passes
         self.plan: Plan = make_plan((), pack, self.codec, self.containment, self.cipher_opcodes)
         self._relays: dict[Loaded, FeatureRelay] = {}
@@ -172,6 +173,7 @@ class FeatureHost:
                 self._tell_all("left", session)
             case _:
                 pass
+        self.on_step(session.id)
 
     def malformed(self, session: Session, direction: Direction, opcode: int | None, fault: PacketFault) -> bool:
         """A frame that somebody asked for is not what its opcode promises; whether it may go on nevertheless.

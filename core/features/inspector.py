@@ -190,9 +190,10 @@ class Inspector:
 
     def close(self, text: str | bytes) -> None:
         """End the session, after what was sent before; the player is shown ``text`` in a box."""
-        self._close(text, Reason.FEATURE_CLOSED)
+        self.end_with(text, Reason.FEATURE_CLOSED)
 
-    def _close(self, text: str | bytes, reason: Reason) -> None:
+    def end_with(self, text: str | bytes, reason: Reason) -> None:
+        """End the session as `close` does, for another reason."""
         if not self.is_open:
             return
         if text:
@@ -439,7 +440,7 @@ class Inspector:
         if self._is_over:
             return
         if refusal is not None:
-            self._close(refusal, Reason.FEATURE_REFUSED)
+            self.end_with(refusal, Reason.FEATURE_REFUSED)
             return
         held = bytes(self._held)
         self._held.clear()

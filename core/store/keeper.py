@@ -8,7 +8,10 @@ there      anything that shows an absence  renews each second; reads tables each
 =========  ==============================  ========================================================
 
 A lease that ran out although Redis was there means that this process was stopped, or that Redis was emptied: both are
-mended without an absence.
+mended without an absence. This process then has another name in the store; what it still writes under the old one is
+refused (`scripts.OWN`).
+
+A Redis in which something else has our names is an absence, too: it is said which key, and looked at again and again.
 """
 
 import asyncio
@@ -48,6 +51,7 @@ class Keeper:
         self._known = known
         self._writer = writer
         self._mender = Mender(link, known, writer)
+        writer.on_lapsed = self.wake
         self._woken = asyncio.Event()
         self._ceiling = FIRST_WAIT_SECONDS
         self._is_said = False
@@ -73,15 +77,15 @@ class Keeper:
         _log.warning("store_away", address=self._shown, reason=reason, action=action)
 
     async def start(self) -> None:
-        """Try once; raises StoreDataError where what is found cannot be ours. Redis being away is said."""
+        """Try once; that Redis is away, or holds what cannot be ours, is said."""
         try:
             await self._link.connect()
             await self._mender.mend(was_asleep=False)
-        except StoreAwayError:
+        except (StoreAwayError, StoreDataError) as error:
+            if isinstance(error, StoreDataError):
+                self._link.give_up(str(error))
             self.say_away(self._link.problem)
             return
-        if self._known.problem:
-            raise StoreDataError(self._known.problem)
         self._link.open()
 
     async def run(self) -> None:
@@ -115,8 +119,12 @@ class Keeper:
             read_at = verified_at = time.monotonic()
         while True:
             self._woken.clear()
-            if not await self._mender.renew():
-                await self._revive()
+            try:
+                if not await self._mender.renew():
+                    await self._revive()
+            except StoreDataError as error:
+                self._link.give_up(str(error))
+                raise StoreAwayError(str(error)) from error
             now = time.monotonic()
             is_time = now - read_at >= READ_TABLES_SECONDS
             await self._mender.read_tables(
@@ -155,7 +163,7 @@ class Keeper:
             )
 
     async def _revive(self) -> None:
-        """Mend what was lost while the lease had run out."""
+        """Mend what was lost while the lease had run out; raises StoreAwayError, StoreDataError."""
         mended = await self._mender.mend(was_asleep=True)
         _log.warning("store_lease_lapsed", address=self._shown, action="mended", **asdict(mended))
 

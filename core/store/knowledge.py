@@ -24,6 +24,7 @@ _log = structlog.get_logger("core.store")
 
 MAX_OUTGOING_MESSAGES = 10_000
 MAX_PROBLEMS = 16
+MAX_PAST_OWNERS = 8
 MICROSECONDS = 1_000_000
 
 
@@ -32,7 +33,8 @@ class Knowledge:
 
     def __init__(self, prefix: str) -> None:
         self.names = Names(prefix)
-        self.owner = secrets.token_hex(8)
+        self.owner = _make_owner()
+        self._past_owners: deque[str] = deque(maxlen=MAX_PAST_OWNERS)  # whose messages may still be on the way
         self.values = LastKnown()
         self.tables: dict[str, TableCopy] = {}
         self.owned: dict[str, dict[str, bytes]] = {}
@@ -45,6 +47,11 @@ class Knowledge:
         self.serials = itertools.count(1)
         self._problems: dict[str, str] = {}
         self._on_claim_lost: list[Callable[[str, str], None]] = []
+
+    def begin_anew(self) -> None:
+        """Take another name in the store: under the old one this process counts as dead."""
+        self._past_owners.append(self.owner)
+        self.owner = _make_owner()
 
     def table(self, table: str) -> TableCopy:
         """Return the copy of a table, which is kept from now on."""
@@ -59,7 +66,7 @@ class Knowledge:
 
     def hear(self, message: Message) -> None:
         """Take in what some process tells, this one too."""
-        is_own = message.owner == self.owner
+        is_own = message.owner == self.owner or message.owner in self._past_owners
         match message.kind:
             case MessageKind.FIELD_PUT | MessageKind.FIELD_DELETED:
                 copy = self.tables.get(message.place)
@@ -109,6 +116,10 @@ class Knowledge:
         """A key holds what it should."""
         if self._problems:
             self._problems.pop(key, None)
+
+
+def _make_owner() -> str:
+    return secrets.token_hex(8)
 
 
 def _plain(text: str) -> str:

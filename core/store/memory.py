@@ -6,12 +6,12 @@ The default of ``tidegate up``. With several workers or cores each has one of it
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from core.store.claim_book import ClaimBook, check_limit
 from core.store.last_known import LastKnown, end_of
 from core.store.protocol import Claim, StoreStatus, TableChange, check_name, check_value
-from core.store.table_copy import TableCopy
+from core.store.table_copy import TableCopy, in_parts
 from core.store.topics import Topics
 
 
@@ -30,6 +30,7 @@ class MemoryStore:
         self._topics = Topics()
         self._since = time.time()
         self._owner = secrets.token_hex(8)
+        self._epoch = 0
 
     @property
     def owner(self) -> str:
@@ -50,6 +51,11 @@ class MemoryStore:
 
     async def close(self) -> None:
         """See `Store`."""
+
+    async def next_epoch(self) -> int:
+        """See `Store`."""
+        self._epoch = max(self._epoch + 1, time.time_ns() // 1000)
+        return self._epoch
 
     async def get(self, keys: Sequence[str]) -> dict[str, bytes]:
         """See `Store`."""
@@ -98,6 +104,12 @@ class MemoryStore:
         """See `Store`."""
         copy = self._owned.get(check_name(table))
         return {self._owner: dict(copy.fields)} if copy is not None and copy.fields else {}
+
+    async def scan_owned(self, table: str) -> AsyncIterator[tuple[str, dict[str, bytes]]]:
+        """See `Store`."""
+        copy = self._owned.get(check_name(table))
+        for part in in_parts({} if copy is None else copy.fields):
+            yield self._owner, part
 
     async def claim(self, name: str, holder: str, *, limit: int, evict: bool) -> Claim:
         """See `Store`."""

@@ -54,6 +54,7 @@ class Mender:
         self._known = known
         self._writer = writer
         self._marker = ""
+        self._has_begun = False
 
     async def mend(self, *, was_asleep: bool) -> Mended:
         """Do all of it. ``was_asleep``: it was this process that was away, not Redis, so that others' claims stand.
@@ -65,7 +66,7 @@ class Mender:
         async with self._writer.lock:  # or what is queued from now on could be written before what is older
             values = await self._restore_values() if was_emptied else 0
             fields = await self._restore_tables() if was_emptied else 0
-            await self.renew()
+            await self._take_lease()
             await self._restore_owned()
         queued = len(known.queue)
         await self._writer.write_all(is_mending=True)
@@ -74,10 +75,25 @@ class Mender:
         return Mended(was_emptied, values, fields, queued, lost)
 
     async def renew(self) -> bool:
-        """Renew the lease and what hangs on it; says whether it still ran. Raises StoreAwayError, StoreDataError."""
+        """Renew the lease and what hangs on it, if it still runs, which is said.
+
+        Raises StoreAwayError, StoreDataError.
+        """
+        return await self._renew("renew")
+
+    async def _take_lease(self) -> None:
+        """Renew the lease; where it has ended, begin one under another name: the old one counts as dead."""
+        if self._has_begun and await self._renew("renew"):
+            return
+        if self._has_begun:
+            self._known.begin_anew()
+        await self._renew("begin")
+        self._has_begun = True
+
+    async def _renew(self, how: str) -> bool:
         known = self._known
         owned = tuple(known.names.owned(known.owner, table) for table, fields in known.owned.items() if fields)
-        command = RENEW.call((known.names.owners, *owned), known.owner, LEASE_MILLISECONDS)
+        command = RENEW.call((known.names.owners, *owned), known.owner, LEASE_MILLISECONDS, how)
         (answer,) = await self._run([command])
         if isinstance(answer, StoreDataError):
             raise StoreDataError(known.note_foreign(known.names.owners, answer)) from answer
@@ -157,7 +173,8 @@ class Mender:
             answers = await self._run([CLEAR.call((key,))])
             for batch in _batches(dict(fields).items()):
                 arguments = [each for pair in batch for each in pair]
-                answers += await self._run([OWN.call((key,), LEASE_MILLISECONDS, *arguments)])
+                own = OWN.call((known.names.owners, key), known.owner, LEASE_MILLISECONDS, *arguments)
+                answers += await self._run([own])
             for answer in answers:
                 if isinstance(answer, StoreDataError):
                     known.note_foreign(key, answer)

@@ -4,7 +4,8 @@
 key                             type    what it holds                                                     expires
 ==============================  ======  ================================================================  =========
 ``PREFIX:marker``               hash    a random ``id``, by which an emptied Redis is known, and          no
-                                        ``writes``, by which one that has lost its last writes is known
+                                        ``writes``, by which one that has lost its last writes is known;
+                                        the last ``epoch`` that a core has begun
 ``PREFIX:owners``               zset    living processes by the time (ms) at which their lease ends       a day
 ``PREFIX:value:KEY``            string  a value                                                           as put
 ``PREFIX:table:TABLE``          hash    the fields of a table                                             no

@@ -20,7 +20,7 @@ After an absence a store mends itself before it says that it is back: what was q
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -95,7 +95,10 @@ class Store(Protocol):
 
     @property
     def owner(self) -> str:
-        """The name of this process in the store: another one at each start."""
+        """The name of this process in the store: another one at each start, and after a time in which it was dead.
+
+        So it is for the others when its lease has run out: it was stopped, or could not reach the store for so long.
+        """
         ...
 
     @property
@@ -106,8 +109,15 @@ class Store(Protocol):
     async def start(self) -> None:
         """Connect, and read the tables that are watched already.
 
-        A store that is away is no error: it is said, and the store goes on trying. Raises StoreDataError where what it
-        finds cannot be ours.
+        A store that is away, or that has something else under our names, is no error: it is said, and the store goes
+        on trying.
+        """
+        ...
+
+    async def next_epoch(self) -> int:
+        """Return a number greater than all that any process was given before; raises StoreAwayError, StoreDataError.
+
+        It is in step with the clock (microseconds since 1970), so that one made of the clock fits in between.
         """
         ...
 
@@ -170,6 +180,14 @@ class Store(Protocol):
 
     async def owned(self, table: str) -> dict[str, dict[str, bytes]]:
         """Return the fields of all processes that are alive, by owner; of this one alone when the store is away."""
+        ...
+
+    def scan_owned(self, table: str) -> AsyncIterator[tuple[str, dict[str, bytes]]]:
+        """Yield what `owned` returns in parts of a few hundred fields, for tables that are large.
+
+        A field that is changed meanwhile may come twice. When the store goes away, or is away, the rest of the others'
+        is missing (`status` says so).
+        """
         ...
 
     async def claim(self, name: str, holder: str, *, limit: int, evict: bool) -> Claim:

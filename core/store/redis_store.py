@@ -14,7 +14,8 @@ Nothing is decided here but what to answer while Redis is away.
 import asyncio
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
 
 from core.store.address import RedisAddress
 from core.store.claim_book import Held, check_limit
@@ -35,8 +36,8 @@ from core.store.protocol import (
     check_value,
 )
 from core.store.redis_link import RedisLink
-from core.store.scripts import CLAIM, GET, LEAVE, LIVING, READ, SWAP
-from core.store.table_copy import MAX_TABLE_FIELDS
+from core.store.scripts import CLAIM, EPOCH, GET, LEAVE, LIVING, READ, SWAP
+from core.store.table_copy import MAX_TABLE_FIELDS, PART_FIELDS, in_parts
 from core.store.write_queue import Write, WriteKind
 from core.store.writer import Writer, milliseconds_left
 from wire.errors import MisuseError
@@ -95,6 +96,14 @@ class RedisStore:
         except (StoreAwayError, TimeoutError):
             pass  # what is owned goes with the lease
         await self._link.close()
+
+    async def next_epoch(self) -> int:
+        """See `Store`."""
+        marker = self._known.names.marker
+        (answer,) = await self._link.run([EPOCH.call((marker,))])
+        if isinstance(answer, StoreDataError):
+            raise StoreDataError(self._known.note_foreign(marker, answer)) from answer
+        return int(answer)
 
     # Values.
 
@@ -179,6 +188,25 @@ class RedisStore:
             pass
         mine = self._known.owned.get(table, {})
         return {**others, self.owner: dict(mine)} if mine else others
+
+    async def scan_owned(self, table: str) -> AsyncIterator[tuple[str, dict[str, bytes]]]:
+        """See `Store`; foreign data under a process's name are left out, and said."""
+        for part in in_parts(self._known.owned.get(check_name(table), {})):
+            yield self.owner, part
+        try:
+            for owner in await self._others():
+                key, cursor = self._known.names.owned(owner, table), 0
+                while True:
+                    (answer,) = await self._link.run([("HSCAN", key, cursor, "COUNT", PART_FIELDS)])
+                    if isinstance(answer, StoreDataError):
+                        self._known.note_foreign(key, answer)
+                        break
+                    yield owner, _fields(_pairs(answer[1]))
+                    cursor = int(answer[0])
+                    if not cursor:
+                        break
+        except StoreAwayError:
+            pass  # which the status says
 
     async def claim(self, name: str, holder: str, *, limit: int, evict: bool) -> Claim:
         """See `Store`."""
@@ -272,12 +300,7 @@ class RedisStore:
 
     async def _owned_by_others(self, table: str) -> dict[str, dict[str, bytes]]:
         known = self._known
-        (living,) = await self._link.run([LIVING.call((known.names.owners,))])
-        if isinstance(living, StoreDataError):
-            known.note_foreign(known.names.owners, living)
-            return {}
-        owners = [owner.decode("ascii", "replace") for owner in living]
-        others = [owner for owner in owners if owner != self.owner]
+        others = await self._others()
         keys = [known.names.owned(owner, table) for owner in others]
         if not keys:
             return {}
@@ -289,6 +312,16 @@ class RedisStore:
             elif answer:
                 found[owner] = _fields(answer)
         return found
+
+    async def _others(self) -> list[str]:
+        """Return the other processes whose lease runs; raises StoreAwayError."""
+        known = self._known
+        (living,) = await self._link.run([LIVING.call((known.names.owners,))])
+        if isinstance(living, StoreDataError):
+            known.note_foreign(known.names.owners, living)
+            return []
+        owners = [owner.decode("ascii", "replace") for owner in living]
+        return [owner for owner in owners if owner != self.owner]
 
     def _guess_claim(self, name: str, holder: str, *, limit: int, evict: bool) -> Claim:
         """Decide by what is known here; the keeper has it checked when Redis is back."""
@@ -308,6 +341,12 @@ class RedisStore:
 
     def _give_back(self, name: str, holder: str, age_us: int) -> None:
         self._queue(Write(WriteKind.RELEASE, (name, holder), serial=age_us))
+
+
+def _pairs(answer: Any) -> list[bytes]:
+    """Return field and value by turns, as one list or as redis-py's dictionary, without values that cannot be ours."""
+    pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
+    return [each for name, value in pairs if len(value) <= MAX_VALUE_BYTES for each in (name, value)]
 
 
 def _fields(answer: Sequence[bytes]) -> dict[str, bytes]:

@@ -53,19 +53,42 @@ return {id, writes}
 A marker that is missing, or has counted back, gets a new id, which tells all processes that something was lost.
 """
 
-RENEW = _script(
+EPOCH = _script(
     _CLOCK
-    + f"""
+    + """
+local last = tonumber(redis.call('HGET', KEYS[1], 'epoch') or '0') or 0
+local epoch = string.format('%.0f', math.max(now_us, last + 1))
+redis.call('HSET', KEYS[1], 'epoch', epoch)
+return epoch
+"""
+)
+"""Keys: marker. Answers a number that is greater than all it has answered before, and in step with the clock."""
+
+_RUNS = (
+    _CLOCK
+    + """
 local ends = redis.call('ZSCORE', KEYS[1], ARGV[1])
+local runs = ends and tonumber(ends) >= now_ms
+"""
+)
+"""Whether the lease of an owner still runs."""
+
+RENEW = _script(
+    _RUNS
+    + f"""
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. string.format('%.0f', now_ms))
+if not runs and ARGV[3] ~= 'begin' then return 0 end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now_ms + tonumber(ARGV[2])), ARGV[1])
 redis.call('EXPIRE', KEYS[1], {OWNERS_EXPIRY_SECONDS})
 for i = 2, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
-if ends and tonumber(ends) >= now_ms then return 1 end
-return 0
+return 1
 """
 )
-"""Keys: owners, then the owner's fields. Arguments: owner, lease in ms. Answers whether the lease still ran."""
+"""Keys: owners, then the owner's fields. Arguments: owner, lease in ms, begin or renew.
+
+Answers 1, or 0 for a lease that is to be renewed and does not run any more: the others take its owner for dead, so it
+is not brought back to life.
+"""
 
 LIVING = _script(
     _CLOCK
@@ -152,12 +175,19 @@ return 1
 """)
 """Keys: table. Arguments: put, restore (unless there is one) or delete; field; value; channel; message."""
 
-OWN = _script("""
-for i = 2, #ARGV, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-redis.call('PEXPIRE', KEYS[1], ARGV[1])
+OWN = _script(
+    _RUNS
+    + """
+if not runs then return -1 end
+for i = 3, #ARGV, 2 do redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1]) end
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 1
-""")
-"""Keys: the owner's fields. Arguments: lease in ms, then field and value by turns."""
+"""
+)
+"""Keys: owners, the owner's fields. Arguments: owner, lease in ms, then field and value by turns.
+
+Answers -1, and writes nothing, where the owner's lease does not run any more.
+"""
 
 READ = _script("""
 local fields = redis.call('HLEN', KEYS[1])
@@ -264,4 +294,4 @@ return 0
 """)
 """Keys: claim. Arguments: member, age (0: any), so that a release that comes late takes no newer claim away."""
 
-ALL = (OPEN, RENEW, LIVING, LEAVE, CLEAR, GET, PUT, SWAP, FIELD, OWN, READ, CLAIM, RECHECK, RELEASE)
+ALL = (OPEN, EPOCH, RENEW, LIVING, LEAVE, CLEAR, GET, PUT, SWAP, FIELD, OWN, READ, CLAIM, RECHECK, RELEASE)

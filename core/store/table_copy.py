@@ -8,7 +8,8 @@ three roads that overtake each other: this process's own, what others tell, and 
 - What was changed or heard while the whole was read is newer than the whole.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from types import MappingProxyType
 
 from core.store.protocol import TableChange
@@ -17,7 +18,17 @@ from wire.errors import MisuseError
 MAX_TABLE_FIELDS = 100_000
 """A table is a few thousand fields; every core keeps a copy."""
 
+PART_FIELDS = 250
+"""So many fields are looked at between two looks at the traffic, and asked of Redis at once."""
+
 OnChange = Callable[[TableChange], None]
+
+
+def in_parts(fields: Mapping[str, bytes]) -> Iterator[dict[str, bytes]]:
+    """Cut fields, as they are now, into parts of PART_FIELDS."""
+    items = iter(list(fields.items()))
+    while part := dict(islice(items, PART_FIELDS)):
+        yield part
 
 
 class TableCopy:

@@ -13,7 +13,7 @@ from core.store.knowledge import Knowledge
 from core.store.messages import Message, MessageKind
 from core.store.protocol import LEASE_SECONDS, StoreAwayError, StoreDataError
 from core.store.redis_link import RedisLink
-from core.store.scripts import FIELD, OWN, PUT, RELEASE, Command
+from core.store.scripts import FIELD, OWN, PUT, RELEASE, Argument, Command
 from core.store.write_queue import Write, WriteKind
 
 WINDOW_SECONDS = 0.02
@@ -43,6 +43,7 @@ class Writer:
         self._round = asyncio.Event()  # set at the end of the batch that is under way, and then replaced
         self.lock = asyncio.Lock()
         self.writes_seen = 0
+        self.on_lapsed: Callable[[], None] = lambda: None  # a write was refused, for our lease has ended
 
     def nudge(self) -> None:
         """There is something to write."""
@@ -112,14 +113,19 @@ class Writer:
 
     def _note(self, batch: list[Write], commands: list[Command], answers: list[object]) -> None:
         for write, command, answer in zip(batch, commands, answers, strict=False):
-            key = str(command[3] if command[0] == "EVALSHA" else command[1])
+            key = str(_key_of(write, command))
             if isinstance(answer, StoreDataError):
                 self._known.refused_writes += write.kind is not WriteKind.RELEASE
                 self._known.note_foreign(key, answer)
             else:
                 self._known.note_right(key)
+                if write.kind is WriteKind.OWNED and answer == -1:
+                    self.on_lapsed()  # what is owned is written anew under another name
         if isinstance(answers[-1], int):
             self.writes_seen = answers[-1]
+            self._known.note_right(self._known.names.marker)
+        else:
+            self._known.note_foreign(self._known.names.marker, answers[-1])
 
     def _command(self, write: Write) -> Command:
         names = self._known.names
@@ -133,10 +139,17 @@ class Writer:
                 key = names.owned(self._known.owner, table)
                 if write.value is None:
                     return ("HDEL", key, name)
-                return OWN.call((key,), LEASE_MILLISECONDS, name, write.value)
+                return OWN.call((names.owners, key), self._known.owner, LEASE_MILLISECONDS, name, write.value)
             case WriteKind.RELEASE:
                 name, holder = write.place
                 return RELEASE.call((names.claim(name),), f"{self._known.owner} {holder}", write.serial)
+
+
+def _key_of(write: Write, command: Command) -> Argument:
+    """Return the key that a command writes to: of a script that needs a second one, the last."""
+    if command[0] != "EVALSHA":
+        return command[1]
+    return command[4 if write.kind is WriteKind.OWNED else 3]
 
 
 def put_command(key: str, write: Write, how: str = "put") -> Command:

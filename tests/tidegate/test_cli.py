@@ -20,6 +20,7 @@ from tidegate.settings import Settings
 COMMANDS = [
     *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"], ["probe"]),
     *(["core", "drain"], ["edge", "drain"], ["edge", "upgrade"]),
+    *(["status"], ["sessions"], ["kick"], ["ban"], ["unban"], ["bans"], ["announce"], ["drain"]),
     *(["policy"], ["policy", "show"], ["policy", "check"]),
     *(["sim"], ["sim", "server"], ["sim", "bots"]),
     *(["gameday"], ["gameday", "cut-tunnel"], ["gameday", "hang-core"], ["gameday", "kill-core"]),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import certs, check_config, demo, feature, gameday, policy, probe, relay, sim, why
+from tidegate.commands import admin, certs, check_config, demo, feature, gameday, policy, probe, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,6 +54,8 @@ def tidegate(
           which packets pass, how often, and what happens to the others
       tidegate feature new treasure
           a feature of your own, with its test
+      tidegate status
+          every core and edge of a running fleet, and how they are
       tidegate why 1f0c22 --log edge.log
           what was refused of a session, and why
       tidegate probe fra-1.example.com:1973 sin-1.example.com:1973
@@ -70,6 +72,7 @@ app.command("check-config")(check_config.check_config)
 app.command("why")(why.why)
 app.add_typer(certs.app, name="certs")
 app.command("probe")(probe.probe)
+admin.add_to(app)
 app.add_typer(policy.app, name="policy")
 app.add_typer(feature.app, name="feature")
 app.add_typer(sim.app, name="sim")

@@ -230,14 +230,73 @@ async def test_a_process_that_slept_owns_again_and_yields_to_those_who_came(serv
             await asleep.claim(name, name, limit=1, evict=False)
         await written(asleep)
         # As Redis is after the lease of a process that was stopped has run out.
-        server.say("ZREM", "{tidegate}:owners", asleep.owner)
-        server.say("DEL", f"{{tidegate}}:owned:{asleep.owner}:o")
+        before = asleep.owner
+        server.say("ZREM", "{tidegate}:owners", before)
+        server.say("DEL", f"{{tidegate}}:owned:{before}:o")
         assert (await awake.claim("lost", "other", limit=1, evict=False)).is_granted
 
         await until(lambda: lost == ["lost"])
+        assert asleep.owner != before
         assert await awake.owned("o") == {asleep.owner: {"n": b"1"}}
         assert not (await awake.claim("kept", "other", limit=1, evict=False)).is_granted
         assert (await awake.claim("lost", "other", limit=1, evict=False)).is_granted
+
+
+async def test_what_is_owned_is_refused_to_who_is_overtaken_and_written_under_another_name(
+    server: RedisServer,
+) -> None:
+    async with running_at(server.url) as awake, running_at(server.url) as asleep:
+        asleep.own("o", "old", b"1")
+        await written(asleep)
+        before = asleep.owner
+        server.say("ZREM", "{tidegate}:owners", before)
+        server.say("DEL", f"{{tidegate}}:owned:{before}:o")
+        with capture_logs() as logs:
+            asleep.own("o", "new", b"2")
+            await until(lambda: asleep.owner != before)
+            await until(lambda: any(log["event"] == "store_lease_lapsed" for log in logs))
+        assert server.say("EXISTS", f"{{tidegate}}:owned:{before}:o") == b":0\r\n"
+        assert await awake.owned("o") == {asleep.owner: {"old": b"1", "new": b"2"}}
+
+
+async def test_a_lease_that_ended_is_not_brought_back_by_its_renewal(server: RedisServer) -> None:
+    async with running_at(server.url) as store:
+        before = store.owner
+        server.say("ZADD", "{tidegate}:owners", "1", before)  # it ended in 1970
+        await until(lambda: store.owner != before)
+        assert server.say("ZSCORE", "{tidegate}:owners", before) == b"$-1\r\n"
+
+
+async def test_epochs_grow_whoever_asks_and_whatever_stands_there(server: RedisServer) -> None:
+    async with running_at(server.url) as one, running_at(server.url) as two:
+        first, second = await one.next_epoch(), await two.next_epoch()
+        ahead = first + 10**12
+        server.say("HSET", "{tidegate}:marker", "epoch", str(ahead))
+        assert first < second < ahead < await one.next_epoch() < await two.next_epoch()
+        server.say("HSET", "{tidegate}:marker", "epoch", "theirs")
+        assert await one.next_epoch() > second
+        server.stop()
+        with pytest.raises(StoreAwayError):
+            await one.next_epoch()
+
+
+async def test_a_large_table_of_others_is_read_in_parts(server: RedisServer) -> None:
+    async with running_at(server.url) as one, running_at(server.url) as two:
+        for number in range(3000):
+            one.own("o", f"n{number}", b"%d" % number)
+        two.own("o", "mine", b"1")
+        await written(one)
+        await written(two)
+        found: dict[str, dict[str, bytes]] = {}
+        parts = 0
+        async for owner, fields in two.scan_owned("o"):
+            assert len(fields) <= 1000
+            found.setdefault(owner, {}).update(fields)
+            parts += 1
+        assert found == {one.owner: {f"n{number}": b"%d" % number for number in range(3000)}, two.owner: {"mine": b"1"}}
+        assert parts > 5
+        server.stop()
+        assert [part async for part in two.scan_owned("o")] == [(two.owner, {"mine": b"1"})]
 
 
 async def test_a_store_that_is_away_from_the_start(server: RedisServer) -> None:
@@ -287,12 +346,37 @@ class TestForeignData:
     @pytest.mark.parametrize("key", ["marker", "owners", "table:t"])
     async def test_what_cannot_be_ours_is_said_at_the_start(self, server: RedisServer, key: str) -> None:
         server.say("SET", f"{{tidegate}}:{key}", "theirs")
-        store = make_store(server.url)
-        watch(store, "t")
-        with pytest.raises(StoreDataError, match=f"{key}: it holds another type of data"):
-            await store.start()
-        await store.close()
-        assert server.say("GET", f"{{tidegate}}:{key}") == b"$6\r\ntheirs\r\n"
+        with capture_logs() as logs:
+            async with running_at(server.url) as store:
+                watch(store, "t")
+                await until(lambda: f"{key}: it holds another type of data" in store.status.problem)
+                assert store.status.is_away == (key != "table:t")
+                store.put("k", b"1", expiry_seconds=0)
+                store.own("o", "n", b"1")
+                assert await store.get(["k"]) == {"k": b"1"}
+                assert await store.owned("o") == {store.owner: {"n": b"1"}}
+                assert server.say("GET", f"{{tidegate}}:{key}") == b"$6\r\ntheirs\r\n"
+                server.say("DEL", f"{{tidegate}}:{key}")
+                await written(store)
+                assert b"1" in server.say("GET", "{tidegate}:value:k")
+        said = [log["event"] for log in logs]
+        assert said.count("store_away") == said.count("store_back") == (key != "table:t")
+
+    @pytest.mark.parametrize("key", ["marker", "owners"])
+    async def test_what_takes_the_place_of_ours_is_said_until_it_is_gone(self, server: RedisServer, key: str) -> None:
+        async with running_at(server.url) as store:
+            store.own("o", "n", b"1")
+            await written(store)
+            server.say("DEL", f"{{tidegate}}:{key}")
+            server.say("SET", f"{{tidegate}}:{key}", "theirs")
+            store.put("k", b"1", expiry_seconds=0)
+            await until(lambda: f"{key}: it holds another type of data" in store.status.problem)
+            server.say("DEL", f"{{tidegate}}:{key}")
+            store.put("k", b"2", expiry_seconds=0)
+            await until(lambda: not store.status.is_away and not store.status.problem)
+            await written(store)
+            async with running_at(server.url) as other:
+                assert await other.owned("o") == {store.owner: {"n": b"1"}}
 
     async def test_later_the_rest_goes_on(self, server: RedisServer) -> None:
         async with running_at(server.url) as store:

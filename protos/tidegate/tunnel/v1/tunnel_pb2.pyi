@@ -22,7 +22,7 @@ BAN_KIND_HARDWARE: BanKind
 BAN_KIND_CHARACTER: BanKind
 
 class AttachRequest(_message.Message):
-    __slots__ = ("sequence", "acknowledged", "hello", "batch", "open", "close", "credit", "heartbeat", "drain", "leave")
+    __slots__ = ("sequence", "acknowledged", "hello", "batch", "open", "close", "credit", "heartbeat", "drain", "leave", "player")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class AttachRequest(_message.Message):
     HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     LEAVE_FIELD_NUMBER: _ClassVar[int]
+    PLAYER_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     acknowledged: int
     hello: Hello
@@ -43,10 +44,11 @@ class AttachRequest(_message.Message):
     heartbeat: Heartbeat
     drain: Drain
     leave: Leave
-    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ...) -> None: ...
+    player: Player
+    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., player: _Optional[_Union[Player, _Mapping]] = ...) -> None: ...
 
 class AttachResponse(_message.Message):
-    __slots__ = ("sequence", "acknowledged", "welcome", "batch", "policy", "close", "credit", "heartbeat", "drain", "state", "notice", "bans", "leave")
+    __slots__ = ("sequence", "acknowledged", "welcome", "batch", "policy", "close", "credit", "heartbeat", "drain", "state", "notice", "bans", "leave", "retire")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +62,7 @@ class AttachResponse(_message.Message):
     NOTICE_FIELD_NUMBER: _ClassVar[int]
     BANS_FIELD_NUMBER: _ClassVar[int]
     LEAVE_FIELD_NUMBER: _ClassVar[int]
+    RETIRE_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     acknowledged: int
     welcome: Welcome
@@ -73,10 +76,11 @@ class AttachResponse(_message.Message):
     notice: Notice
     bans: Bans
     leave: Leave
-    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ...) -> None: ...
+    retire: Retire
+    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., retire: _Optional[_Union[Retire, _Mapping]] = ...) -> None: ...
 
 class Hello(_message.Message):
-    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place", "is_new_process")
+    __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place", "is_new_process", "can_retire", "process_id")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     TUNNEL_ID_FIELD_NUMBER: _ClassVar[int]
     EDGE_NAME_FIELD_NUMBER: _ClassVar[int]
@@ -87,6 +91,8 @@ class Hello(_message.Message):
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     PLACE_FIELD_NUMBER: _ClassVar[int]
     IS_NEW_PROCESS_FIELD_NUMBER: _ClassVar[int]
+    CAN_RETIRE_FIELD_NUMBER: _ClassVar[int]
+    PROCESS_ID_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     tunnel_id: bytes
     edge_name: str
@@ -97,10 +103,12 @@ class Hello(_message.Message):
     epoch: int
     place: bytes
     is_new_process: bool
-    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ..., is_new_process: _Optional[bool] = ...) -> None: ...
+    can_retire: bool
+    process_id: bytes
+    def __init__(self, protocol_version: _Optional[int] = ..., tunnel_id: _Optional[bytes] = ..., edge_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resume: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., place: _Optional[bytes] = ..., is_new_process: _Optional[bool] = ..., can_retire: _Optional[bool] = ..., process_id: _Optional[bytes] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("protocol_version", "core_name", "region", "software_version", "resumed", "window_bytes", "epoch", "hold_milliseconds", "worker", "workers")
+    __slots__ = ("protocol_version", "core_name", "region", "software_version", "resumed", "window_bytes", "epoch", "hold_milliseconds", "worker", "workers", "wants_players")
     PROTOCOL_VERSION_FIELD_NUMBER: _ClassVar[int]
     CORE_NAME_FIELD_NUMBER: _ClassVar[int]
     REGION_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +119,7 @@ class Welcome(_message.Message):
     HOLD_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
     WORKER_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
+    WANTS_PLAYERS_FIELD_NUMBER: _ClassVar[int]
     protocol_version: int
     core_name: str
     region: str
@@ -121,7 +130,8 @@ class Welcome(_message.Message):
     hold_milliseconds: int
     worker: int
     workers: int
-    def __init__(self, protocol_version: _Optional[int] = ..., core_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resumed: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., hold_milliseconds: _Optional[int] = ..., worker: _Optional[int] = ..., workers: _Optional[int] = ...) -> None: ...
+    wants_players: bool
+    def __init__(self, protocol_version: _Optional[int] = ..., core_name: _Optional[str] = ..., region: _Optional[str] = ..., software_version: _Optional[str] = ..., resumed: _Optional[bool] = ..., window_bytes: _Optional[int] = ..., epoch: _Optional[int] = ..., hold_milliseconds: _Optional[int] = ..., worker: _Optional[int] = ..., workers: _Optional[int] = ..., wants_players: _Optional[bool] = ...) -> None: ...
 
 class Policy(_message.Message):
     __slots__ = ("policy", "sha256")
@@ -244,6 +254,26 @@ class Drain(_message.Message):
     DEADLINE_MILLISECONDS_FIELD_NUMBER: _ClassVar[int]
     deadline_milliseconds: int
     def __init__(self, deadline_milliseconds: _Optional[int] = ...) -> None: ...
+
+class Player(_message.Message):
+    __slots__ = ("slot", "account", "hardware", "character", "is_logged_in", "is_opaque")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    HARDWARE_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_FIELD_NUMBER: _ClassVar[int]
+    IS_LOGGED_IN_FIELD_NUMBER: _ClassVar[int]
+    IS_OPAQUE_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    account: bytes
+    hardware: bytes
+    character: bytes
+    is_logged_in: bool
+    is_opaque: bool
+    def __init__(self, slot: _Optional[int] = ..., account: _Optional[bytes] = ..., hardware: _Optional[bytes] = ..., character: _Optional[bytes] = ..., is_logged_in: _Optional[bool] = ..., is_opaque: _Optional[bool] = ...) -> None: ...
+
+class Retire(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class Leave(_message.Message):
     __slots__ = ("reason",)
