@@ -27,15 +27,19 @@ from tidegate.logs import announce
 from tidegate.process import run_until_signal, schedule_in_batches
 from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.rule_overrides_reload import RulesReload
+from tidegate.service_notify import ServiceNotifier
 from tidegate.settings import Settings
 from tidegate.supervisor import supervise
-from tidegate.upgrade import Upgrade, refuse_upgrade, taken_from_predecessor
+from tidegate.upgrade import Upgrade, refuse_reload, refuse_upgrade, taken_from_predecessor
 
 _log = structlog.get_logger("tidegate")
 
 
 COLLECT_AFTER = (10_000, 20, 1000)
 """Allocations before a look at the youngest objects, and how many looks before one at the next older ones."""
+
+
+FIRST_PROCESS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,10 @@ class Service:
     ready: Callable[[], Awaitable[str]]
     drain: Callable[[], Awaitable[None]]
     log_stats: Callable[[], None]
+    status: Callable[[], str]  # one line for the service manager
+    drain_seconds: float  # what `drain` takes at most, but for a moment
     upgrade: Upgrade | None = None  # for SIGUSR2
+    is_successor: bool = False
     reload: Callable[[], None] | None = None  # for SIGHUP, which otherwise counts as a first SIGTERM
 
 
@@ -68,7 +75,11 @@ def serve_core(settings: Settings) -> int:
 
 def serve_up(settings: Settings) -> int:
     """Run edge and core in one process until it is told to stop; return the exit status. Raises StartError."""
-    return run_until_signal(lambda stopping: _serve(settings, stopping, _up_service))
+
+    async def serve(stopping: asyncio.Event) -> int:
+        return await _serve(settings, stopping, _up_service, ServiceNotifier.of_process())
+
+    return run_until_signal(serve)
 
 
 def serve_worker(settings: Settings, relay: str, number: int) -> int:
@@ -78,7 +89,7 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
     async def make(settings: Settings) -> Service:
         return await (_edge_service(settings, number) if relay == "edge" else _core_service(settings, number))
 
-    return _run_alone(settings, make, say_ready=_tell_supervisor)
+    return _run_alone(settings, make, say_ready=_tell_supervisor, make_notifier=ServiceNotifier.of_worker)
 
 
 def _warn_of_separate_stores(settings: Settings) -> None:
@@ -95,10 +106,15 @@ def _run_alone(
     make: Callable[[Settings], Awaitable[Service]],
     *,
     say_ready: Callable[[str], None] = announce,
+    make_notifier: Callable[[], ServiceNotifier] = ServiceNotifier.of_process,
 ) -> int:
     """Run one relay until the signal. `up` is not run so: it shares its machine, most often with the game server."""
     schedule_in_batches()
-    return run_until_signal(lambda stopping: _serve(settings, stopping, make, say_ready=say_ready))
+
+    async def serve(stopping: asyncio.Event) -> int:
+        return await _serve(settings, stopping, make, make_notifier(), say_ready=say_ready)
+
+    return run_until_signal(serve)
 
 
 async def _edge_service(settings: Settings, worker: int = 1) -> Service:
@@ -116,8 +132,19 @@ async def _edge_service(settings: Settings, worker: int = 1) -> Service:
             core += " does not answer yet, so they are told to come back (policy from disk)"
         return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
 
-    upgrade = Upgrade(edge) if settings.edge.workers == 1 else None
-    return Service((edge.run,), ready, edge.drain, lambda: _log_edge_stats(edge), upgrade)
+    ours = settings.edge
+    # When the first process of a container ends, all others do.
+    upgrade = Upgrade(edge) if ours.workers == 1 and os.getpid() != FIRST_PROCESS else None
+    return Service(
+        (edge.run,),
+        ready,
+        edge.drain,
+        lambda: _log_edge_stats(edge),
+        lambda: _status(edge),
+        ours.drain_seconds + ours.close_linger_seconds,
+        upgrade,
+        is_successor=taken is not None,
+    )
 
 
 async def _core_service(settings: Settings, worker: int = 1) -> Service:
@@ -130,7 +157,16 @@ async def _core_service(settings: Settings, worker: int = 1) -> Service:
         game = _game(settings.game.name, core.dialect)
         return f"tidegate core: ready, edges at {listen}, origin {settings.core.origin}, game {game}"
 
-    return Service((core.run, rules.run), ready, core.drain, lambda: _log_core_stats(core), reload=_reload_of(core))
+    ours = settings.core
+    return Service(
+        (core.run, rules.run),
+        ready,
+        core.drain,
+        lambda: _log_core_stats(core),
+        lambda: _status(core),
+        ours.drain_seconds + ours.close_linger_seconds,
+        reload=_reload_of(core),
+    )
 
 
 async def _up_service(settings: Settings) -> Service:
@@ -156,30 +192,48 @@ async def _up_service(settings: Settings) -> Service:
         _log_edge_stats(edge)
         _log_core_stats(core)
 
-    return Service((edge.run, core.run, rules.run), ready, drain, log_stats, reload=_reload_of(core))
+    drain_seconds = sum(each.drain_seconds + each.close_linger_seconds for each in (settings.edge, settings.core))
+    runs = (edge.run, core.run, rules.run)
+    return Service(runs, ready, drain, log_stats, lambda: _status(edge), drain_seconds, reload=_reload_of(core))
 
 
 async def _serve(
     settings: Settings,
     stopping: asyncio.Event,
     make: Callable[[Settings], Awaitable[Service]],
+    notifier: ServiceNotifier,
     *,
     say_ready: Callable[[str], None] = announce,
 ) -> int:
     """Run a service until the signal, then drain it; a part that fails ends the process with its reason."""
-    service = await make(settings)
+    try:
+        return await _serve_telling(settings, stopping, await make(settings), notifier, say_ready)
+    finally:
+        notifier.close()
+
+
+async def _serve_telling(
+    settings: Settings,
+    stopping: asyncio.Event,
+    service: Service,
+    notifier: ServiceNotifier,
+    say_ready: Callable[[str], None],
+) -> int:
     _spare_the_collector()
-    if service.reload is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, service.reload)
+    on_hangup = service.reload or (refuse_reload if notifier.is_told else None)
+    if on_hangup is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
     running = [asyncio.ensure_future(run()) for run in service.runs]
     told = asyncio.ensure_future(stopping.wait())
     ends = [*running, told]
     on_upgrade = refuse_upgrade if service.upgrade is None else service.upgrade.start
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, on_upgrade)
     if service.upgrade is not None:
+        service.upgrade.notifier = notifier
         ends.append(asyncio.ensure_future(service.upgrade.done.wait()))
     side = [
-        asyncio.ensure_future(_say_when_ready(service, say_ready)),
+        asyncio.ensure_future(_say_when_ready(service, say_ready, notifier)),
+        asyncio.ensure_future(notifier.run(service.status)),
         asyncio.ensure_future(_log_stats_regularly(service, settings.log.stats_seconds)),
     ]
     try:
@@ -188,6 +242,7 @@ async def _serve(
             if each.done():
                 each.result()
         if service.upgrade is None or not service.upgrade.done.is_set():
+            notifier.stopping(service.drain_seconds)
             await service.drain()
         if settings.log.stats_seconds:
             service.log_stats()
@@ -212,8 +267,17 @@ def _spare_the_collector() -> None:
     gc.set_threshold(*COLLECT_AFTER)
 
 
-async def _say_when_ready(service: Service, say_ready: Callable[[str], None]) -> None:
+async def _say_when_ready(service: Service, say_ready: Callable[[str], None], notifier: ServiceNotifier) -> None:
     say_ready(await service.ready())
+    notifier.ready(is_successor=service.is_successor)
+
+
+def _status(relay: Edge | Core) -> str:
+    """Say in one line how many play, and what is wrong."""
+    health = relay.health
+    if health.is_draining:
+        return f"draining, {relay.running_sessions} sessions left"
+    return "; ".join((f"{relay.running_sessions} sessions", *health.problems))
 
 
 async def _log_stats_regularly(service: Service, interval_seconds: float) -> None:
