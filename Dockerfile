@@ -32,7 +32,8 @@ COPY infra/docker/healthcheck.py /opt/tidegate/healthcheck.py
 ENV PATH=/opt/tidegate/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     TIDEGATE_HTTP_LISTEN=0.0.0.0:9400
-USER tidegate
+# By number, so that an engine can see that it is not root.
+USER 10001:10001
 WORKDIR /var/lib/tidegate
 # SIGTERM drains; a process of ours heeds it as process 1 too, and waits for its own workers.
 STOPSIGNAL SIGTERM

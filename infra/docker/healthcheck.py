@@ -3,6 +3,7 @@
 It asks /healthz, not /readyz: an edge that waits for its core is well, and to start it anew would not help.
 """
 
+import http.client
 import os
 import sys
 import urllib.request
@@ -16,7 +17,7 @@ def main() -> int:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{int(port)}/healthz", timeout=TIMEOUT_SECONDS):
             return 0
-    except (OSError, ValueError) as error:  # HTTPError is an OSError
+    except (OSError, ValueError, http.client.HTTPException) as error:  # a wrong status is an OSError
         print(f"/healthz at TIDEGATE_HTTP_LISTEN, port {port or 'unknown'}: {error}", file=sys.stderr)
         return 1
 
