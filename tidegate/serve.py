@@ -220,7 +220,7 @@ async def _serve_telling(
     say_ready: Callable[[str], None],
 ) -> int:
     _spare_the_collector()
-    on_hangup = service.reload or (refuse_reload if notifier.is_told else None)
+    on_hangup = service.reload or (refuse_reload if notifier.is_service else None)
     if on_hangup is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
     running = [asyncio.ensure_future(run()) for run in service.runs]

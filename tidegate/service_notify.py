@@ -107,6 +107,11 @@ class ServiceNotifier:
         """Whether anybody wants to know."""
         return self._send is not None
 
+    @property
+    def is_service(self) -> bool:
+        """Whether a manager runs this process; a shell may only have inherited the variable, but it has a terminal."""
+        return self.is_told and not _has_terminal()
+
     def ready(self, *, is_successor: bool = False) -> None:
         """It serves, or serves again; a successor says also that it is the service's main process now."""
         self._is_ready = True
@@ -235,6 +240,14 @@ def _say_alive(message: bytes) -> bool:
     if b"WATCHDOG=1" in message.split(b"\n"):
         with contextlib.suppress(OSError):  # it does not read, or has ended, which the lifeline says too
             os.write(STANDARD_OUTPUT, f"{ALIVE_LINE}\n".encode())
+    return True
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
     return True
 
 

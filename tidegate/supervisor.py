@@ -147,7 +147,7 @@ class _Supervisor:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, refuse_upgrade)
         if self._passes_hangup:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._pass_hangup)
-        elif notifier.is_told:
+        elif notifier.is_service:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, refuse_reload)
         keeping = [asyncio.create_task(self._keep(worker), name=f"worker-{worker.number}") for worker in self._workers]
         told = asyncio.create_task(stopping.wait(), name="signal")

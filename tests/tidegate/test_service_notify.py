@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -159,6 +160,25 @@ async def test_where_there_is_nothing_to_reload_a_service_says_so_and_goes_on(ma
     assert core.last_words.count("nothing_to_reload") == 1
 
 
+async def test_a_variable_that_a_shell_has_inherited_makes_no_service_of_it(manager: Manager) -> None:
+    terminal, side = os.openpty()
+    code = (
+        "import fcntl, os, termios\n"
+        "os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY)\n"
+        "from tidegate.service_notify import ServiceNotifier\n"
+        "notifier = ServiceNotifier.of_process()\n"
+        "print(notifier.is_told, notifier.is_service)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdin=side, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    os.close(terminal)
+    os.close(side)
+    assert output == b"True False\n"
+    assert manager.messages == []
+
+
 async def test_after_a_while_a_service_counts_as_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service_notify, "READY_PATIENCE_SECONDS", 0.1)
     async with service_manager() as manager:
@@ -218,7 +238,7 @@ async def test_only_a_process_that_has_handed_over_waits_at_its_end_and_not_for_
 ) -> None:
     naps: list[float] = []
     monkeypatch.setattr(service_notify, "LAST_WORD_SECONDS", 0.05)
-    monkeypatch.setattr(service_notify.time, "sleep", naps.append)
+    monkeypatch.setattr("time.sleep", naps.append)
     async with service_manager(is_deaf=True) as manager:
         notifier = ServiceNotifier.from_environment({"NOTIFY_SOCKET": manager.place})
         for _ in range(10_000):  # more than any queue of datagrams holds
