@@ -94,6 +94,7 @@ def discover_for_edge(settings: Settings, edge: Edge, on_cores: OnCores, worker:
             game=tunnel.policy.game if tunnel is not None else ours.game,
             capacity=edge.max_sessions,
             sessions=edge.running_sessions,
+            probes_at=edge.probes.probes_at,
             health=edge.health,
         )
 

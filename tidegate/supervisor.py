@@ -7,6 +7,9 @@ signals on, and sees to it that a worker's death costs only that worker's sessio
 A worker gets its settings as a file that only the two can read, says on standard output that it is ready, and
 drains when its lifeline ends (`tidegate.process`): then the supervisor is gone. Workers of an edge share the memory
 in which they count connections (`edge.shared_counts`); what a dead one had counted is given back at once.
+
+Where a service manager watches the supervisor (`tidegate.service_notify`), the supervisor watches its workers alike:
+one whose event loop does not turn for so long is ended, and started anew.
 """
 
 import asyncio
@@ -28,13 +31,16 @@ from tidegate.build import counts_geometry, with_place
 from tidegate.errors import cannot_listen
 from tidegate.logs import announce
 from tidegate.process import claim_standard_descriptors, run_until_signal, with_lifeline
+from tidegate.service_notify import ALIVE_LINE, ServiceNotifier, for_worker
 from tidegate.settings import Settings
-from tidegate.upgrade import refuse_upgrade
+from tidegate.upgrade import refuse_reload, refuse_upgrade
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 10.0
 """A worker that lived this long has started well: its death is not the start's fault."""
+
+LOOKS_A_WATCHDOG = 3
 
 _log = structlog.get_logger("supervisor")
 
@@ -46,6 +52,8 @@ class _Worker:
     number: int
     process: asyncio.subprocess.Process | None = None
     ready_line: str = ""
+    heard_at: float = 0.0  # by the loop's clock; 0 before it has said that it is alive
+    is_condemned: bool = False
 
     def send_signal(self, number: int) -> None:
         # Not by the process object: that one would look for the exit status first, and take it from asyncio.
@@ -69,7 +77,14 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
         file.flush()
         has_features = relay == "core" and bool(settings.features.folder)
         supervisor = _Supervisor(relay, file.name, count, shared, passes_hangup=has_features)
-        return run_until_signal(supervisor.run)
+        ours = settings.edge if relay == "edge" else settings.core
+        notifier = ServiceNotifier.of_process()
+        try:
+            return run_until_signal(
+                lambda stopping: supervisor.run(stopping, notifier, ours.drain_seconds + ours.close_linger_seconds)
+            )
+        finally:
+            notifier.close()
 
 
 def reserve(listen: Address, key: str) -> socket.socket:
@@ -124,25 +139,59 @@ class _Supervisor:
         self._workers = [_Worker(number) for number in range(1, count + 1)]
         self._stopping = asyncio.Event()
         self._has_announced = False
+        self._notifier = ServiceNotifier()
 
-    async def run(self, stopping: asyncio.Event) -> int:
+    async def run(self, stopping: asyncio.Event, notifier: ServiceNotifier, drain_seconds: float) -> int:
         """Keep the workers running until the signal, then wait for them to drain."""
+        self._notifier = notifier
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, refuse_upgrade)
         if self._passes_hangup:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._pass_hangup)
+        elif notifier.is_service:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, refuse_reload)
         keeping = [asyncio.create_task(self._keep(worker), name=f"worker-{worker.number}") for worker in self._workers]
         told = asyncio.create_task(stopping.wait(), name="signal")
+        side = [
+            asyncio.create_task(notifier.run(self._status), name="service-notifier"),
+            asyncio.create_task(self._watch(notifier.watchdog_seconds), name="worker-watch"),
+        ]
         try:
             await asyncio.wait([*keeping, told], return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
+            notifier.stopping(drain_seconds)
             for worker in self._workers:
                 worker.send_signal(signal.SIGTERM)
             statuses = await asyncio.gather(*keeping)
             return max(statuses)
         finally:
-            told.cancel()
+            for task in (told, *side):
+                task.cancel()
             for worker in self._workers:
                 worker.send_signal(signal.SIGKILL)
+
+    def _status(self) -> str:
+        ready = sum(bool(worker.ready_line) for worker in self._workers)
+        return f"{'draining, ' if self._stopping.is_set() else ''}{ready} of {len(self._workers)} workers"
+
+    async def _watch(self, limit_seconds: float) -> None:
+        """End workers whose event loop does not turn, as the service manager would end this process."""
+        clock = asyncio.get_running_loop().time
+        look_seconds = limit_seconds / LOOKS_A_WATCHDOG
+        while limit_seconds:
+            due = clock() + look_seconds
+            await asyncio.sleep(look_seconds)
+            now = clock()
+            slept_seconds = max(0.0, now - due)  # this process did not run, so it could not hear anybody
+            for worker in self._workers:
+                if not worker.heard_at:
+                    continue
+                worker.heard_at += slept_seconds
+                if worker.is_condemned:
+                    worker.send_signal(signal.SIGKILL)
+                elif now - worker.heard_at > limit_seconds:
+                    worker.is_condemned = True
+                    _log.error("worker_hung", relay=self._relay, worker=worker.number, silent_seconds=limit_seconds)
+                    worker.send_signal(signal.SIGABRT)  # which shows what it was at
 
     def _pass_hangup(self) -> None:
         for worker in self._workers:
@@ -172,7 +221,8 @@ class _Supervisor:
                 return 0
 
     async def _run_once(self, worker: _Worker) -> int:
-        shared, environment = self._shared, with_lifeline(os.environ)
+        shared = self._shared
+        environment = for_worker(with_lifeline(os.environ), self._notifier.watchdog_seconds)
         if shared is not None:
             environment = with_place(environment, shared.file, worker.number)
         process = await asyncio.create_subprocess_exec(
@@ -190,11 +240,15 @@ class _Supervisor:
             start_new_session=True,  # Ctrl-C is for the supervisor, which tells its workers
         )
         worker.process = process
-        worker.ready_line = ""
+        worker.ready_line, worker.heard_at, worker.is_condemned = "", 0.0, False
         if self._stopping.is_set():
             worker.send_signal(signal.SIGTERM)
         while process.stdout is not None and (line := await process.stdout.readline()):
-            self._is_ready(worker, line.decode().strip())
+            text = line.decode().strip()
+            if text == ALIVE_LINE:
+                worker.heard_at = asyncio.get_running_loop().time()
+            else:
+                self._is_ready(worker, text)
         status = await process.wait()
         if shared is not None:
             shared.counts.forget(worker.number - 1)
@@ -207,3 +261,4 @@ class _Supervisor:
         elif all(each.ready_line for each in self._workers):
             self._has_announced = True
             announce(f"{line}, {len(self._workers)} workers")
+            self._notifier.ready()

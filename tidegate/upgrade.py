@@ -19,6 +19,7 @@ from edge.handover import HandoverError
 from edge.upgrade import TakenEdge, take_over
 from tidegate.errors import StartError
 from tidegate.process import own_lifeline
+from tidegate.service_notify import ServiceNotifier, for_successor
 
 HANDOVER_VARIABLE = "TIDEGATE_HANDOVER"
 """From a running edge to its successor, and no setting: where its end of the pair of sockets is."""
@@ -28,14 +29,24 @@ _log = structlog.get_logger("tidegate")
 
 def refuse_upgrade() -> None:
     """Say that this process cannot be upgraded; left to itself, the signal would end it."""
-    _log.error("upgrade_refused", why="only an edge without workers can be: drain this one, and start the other")
+    why = "only an edge without workers can be, and not as process 1 of a container: drain this one, start the other"
+    _log.error("upgrade_refused", why=why)
+
+
+def refuse_reload() -> None:
+    """Say that there is nothing to load anew: to hang up means that only where a service manager runs this process."""
+    _log.warning("nothing_to_reload", why="a core without features and an edge read their files by themselves")
 
 
 class Upgrade:
-    """Upgrades one edge: on SIGUSR2, one at a time. ``done`` is set when this process has nothing left."""
+    """Upgrades one edge: on SIGUSR2, one at a time. ``done`` is set when this process has nothing left.
+
+    ``notifier`` tells the service manager whose process the service is.
+    """
 
     def __init__(self, edge: Edge) -> None:
         self.done = asyncio.Event()
+        self.notifier = ServiceNotifier()
         self._edge = edge
         self._running: asyncio.Task[None] | None = None
 
@@ -46,10 +57,12 @@ class Upgrade:
 
     async def _run(self) -> None:
         _log.info("upgrading", sessions=self._edge.running_sessions)
+        self.notifier.reloading()
         try:
             ours, process = _start_successor()
         except OSError as error:
             _complain(f"no successor can be started: {error}")
+            self.notifier.not_reloaded()
             return
         try:
             await self._edge.hand_over(ours)
@@ -60,7 +73,9 @@ class Upgrade:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
             await asyncio.to_thread(os.waitpid, process, 0)
+            self.notifier.not_reloaded()
             return
+        self.notifier.handed_over(process)
         self.done.set()
 
 
@@ -69,7 +84,7 @@ def _start_successor() -> tuple[socket.socket, int]:
     ours, theirs = socket.socketpair()
     with theirs:
         theirs.set_inheritable(True)
-        environment = {**os.environ, **own_lifeline(), HANDOVER_VARIABLE: str(theirs.fileno())}
+        environment = {**for_successor(os.environ), **own_lifeline(), HANDOVER_VARIABLE: str(theirs.fileno())}
         try:
             return ours, os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
         except OSError:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.admin.entries import CoreEntry, EdgeEntry
 from core.admin.registry import sentences
 from core.bans import BanBook
 from core.core_tunnel import CoreTunnel
-from core.loop_delay import LoopDelay
 from core.store.protocol import Store
 from core.tunnel_service import TunnelService
+from fleet.discovery.discovery import Discovery
 from fleet.health import Health
-from fleet.records import Found
+from fleet.loop_delay import LoopDelay
 from tunnel.counters import Counters
 
 Clock = Callable[[], float]
@@ -57,7 +57,7 @@ class Rates:
 
 
 class Portrait:
-    """One core's; ``health`` says how it is, ``discovery`` what was found of the fleet, where anything looks."""
+    """One core's; ``health`` says how it is; ``discovery`` is set where anything looks for the fleet."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Portrait:
         health: Callable[[], Health],
     ) -> None:
         self.identity = identity
-        self.discovery: Callable[[], Mapping[str, Found]] | None = None  # by the kind of discovery
+        self.discovery: Discovery | None = None
         self._service = service
         self._store = store
         self._bans = bans
@@ -165,14 +165,11 @@ class Portrait:
         return entry.model_copy(update=said)
 
     def _found(self) -> _Discovery:
-        found = {} if self.discovery is None else self.discovery()
-        stale = [each for each in found.values() if each.is_stale]
-        return _Discovery(
-            " ".join(found)[:256],
-            min((each.since_seconds for each in stale), default=0.0),
-            "; ".join(each.problem for each in found.values() if each.problem),
-            [f"{one.place}: {one.reason}" for each in found.values() for one in each.ignored],
-        )
+        discovery = self.discovery
+        if discovery is None:
+            return _Discovery("", 0.0, "", [])
+        ignored = [f"{one.place}: {one.reason}" for each in discovery.found.values() for one in each.ignored]
+        return _Discovery(discovery.kind, discovery.since_seconds, discovery.problem, ignored)
 
 
 @dataclass(frozen=True, slots=True)

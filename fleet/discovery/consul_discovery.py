@@ -41,6 +41,8 @@ class ConsulDiscovery:
     one relay apart. What is found is kept at ``cache_file`` with ``.cores`` or ``.edges`` behind it; empty keeps none.
     """
 
+    kind = "consul"
+
     def __init__(
         self,
         config: ConsulConfig,

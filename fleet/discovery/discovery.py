@@ -18,6 +18,11 @@ class Discovery(Protocol):
     """Finds relays, and lets others find this one while `run` runs."""
 
     @property
+    def kind(self) -> str:
+        """How: ``static`` or ``consul``."""
+        ...
+
+    @property
     def found(self) -> Mapping[Role, Found]:
         """What was found last, for each role that is looked for."""
         ...
@@ -40,6 +45,7 @@ class Discovery(Protocol):
 class StaticDiscovery:
     """The cores that the settings name. It tells once, finds nobody else and registers nowhere."""
 
+    kind = "static"
     problem = ""
     since_seconds = 0.0
 

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from tidegate import __version__
 from tidegate.ops.metric_list import CORE, EDGE, FEATURES, METRICS, PROCESS, Metric
 from tidegate.ops.observed import Observed
-from tidegate.ops.samples import Sample, core_samples, discovery_samples, edge_samples, feature_samples
+from tidegate.ops.samples import Sample, core_samples, discovery_samples, edge_samples, feature_samples, store_samples
 from wire.histogram import Histogram
 from wire.kernel import describe
 
@@ -110,12 +110,13 @@ class Metrics:
         for reason, count in list(self.dropped.items()):
             yield "tidegate_http_dropped_total", (reason,), count
         yield from discovery_samples(observed.discovery())
-        for reason, count in list(observed.tls_refusals.items()):
+        for reason, count in list(observed.tls_refusals().items()):
             yield "tidegate_tls_handshakes_refused_total", (reason,), count
         if observed.edge is not None:
             yield from edge_samples(observed.edge)
         if observed.core is not None:
             yield from core_samples(observed.core)
+            yield from store_samples(observed.core.shared.store)
             if observed.core.features is not None:
                 yield from feature_samples(observed.core.features)
 

@@ -3,17 +3,20 @@
 The callables are asked when somebody looks, must answer from memory, and must not raise.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from core.core import Core
 from edge.edge import Edge
 from fleet.health import Health
-from fleet.records import Found, Record
+from fleet.records import Found, Record, Role
 
 
-def _no_discovery() -> Mapping[str, Found]:
+def _no_discovery() -> Mapping[Role, Found]:
+    return {}
+
+
+def _no_refusals() -> Mapping[str, int]:
     return {}
 
 
@@ -25,14 +28,14 @@ def _no_edges() -> Sequence[Record]:
 class Observed:
     """One process. ``discovery`` gives what was found by role (``core``, ``edge``).
 
-    ``tls_refusals`` counts handshakes by why they were refused. ``fleet_edges`` gives the edges of the whole fleet, as
+    ``tls_refusals`` gives handshakes by why they were refused. ``fleet_edges`` gives the edges of the whole fleet, as
     the registry knows them, beside those that have a tunnel to this core.
     """
 
     edge: Edge | None = None
     core: Core | None = None
-    discovery: Callable[[], Mapping[str, Found]] = _no_discovery
-    tls_refusals: Counter[str] = field(default_factory=Counter)
+    discovery: Callable[[], Mapping[Role, Found]] = _no_discovery
+    tls_refusals: Callable[[], Mapping[str, int]] = _no_refusals
     fleet_edges: Callable[[], Sequence[Record]] = _no_edges
 
     @property

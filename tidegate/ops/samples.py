@@ -11,9 +11,10 @@ from typing import Any
 
 from core.core import Core
 from core.feature_service import FeatureService
+from core.store.protocol import Store
 from edge.edge import Edge
 from fleet.health import Health
-from fleet.records import Found
+from fleet.records import Found, Role
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
 from tunnel.flow import Flow
@@ -62,7 +63,7 @@ def core_samples(core: Core) -> Iterator[Sample]:
 
 
 def feature_samples(features: FeatureService) -> Iterator[Sample]:
-    """Read a core's features and its store."""
+    """Read a core's features."""
     start = "tidegate_core_"
     for loaded in tuple(features.host.plan.features):
         label, counts = (loaded.name,), loaded.counts
@@ -73,11 +74,16 @@ def feature_samples(features: FeatureService) -> Iterator[Sample]:
         yield f"{start}feature_overruns_total", label, counts.overruns
         yield f"{start}feature_over_budget_total", label, counts.over_budget
         yield f"{start}feature_out", label, loaded.is_out
-    host, status = features.host, features.store.status
+    host = features.host
     yield f"{start}feature_unsent_packets_total", (), host.unsent_packets
     yield from _by_label(f"{start}feature_malformed_frames_total", host.malformed_frames)
     yield f"{start}feature_late_admissions_total", (), host.late_admissions
     yield f"{start}feature_lost_events_total", (), host.lost_events
+
+
+def store_samples(store: Store) -> Iterator[Sample]:
+    """Read how the store of a core is."""
+    start, status = "tidegate_core_", store.status
     yield f"{start}store_up", (), not status.is_away
     yield f"{start}store_latency_seconds", (), status.latency_seconds
     yield f"{start}store_queued_writes", (), status.queued_writes
@@ -85,7 +91,7 @@ def feature_samples(features: FeatureService) -> Iterator[Sample]:
     yield f"{start}store_lost_messages_total", (), status.lost_messages
 
 
-def discovery_samples(found: Mapping[str, Found]) -> Iterator[Sample]:
+def discovery_samples(found: Mapping[Role, Found]) -> Iterator[Sample]:
     """Read what discovery has found, by role."""
     for role, answer in list(found.items()):
         yield "tidegate_discovery_relays", (role,), len(answer.records)

@@ -119,7 +119,7 @@ async def test_what_other_parts_know() -> None:
     record = Record("core", "core-1", Address("a", 1))
     observed = Observed(
         discovery=lambda: {"core": Found((record,), (Ignored("b:1", "of another game"),), is_stale=True)},
-        tls_refusals=Counter(expired=3),
+        tls_refusals=lambda: Counter(expired=3),
     )
     values = await values_of(Metrics(observed))
     assert value(values, "tidegate_discovery_relays", role="core") == 1
