@@ -111,7 +111,8 @@ async def attack(port: int, rate: int, seconds: float, addresses: int, theirs: P
             host = f"127.0.{1 + number % addresses // 250}.{1 + number % addresses % 250}" if addresses > 1 else ""
             task = asyncio.create_task(_knock(contexts, number, port, host))
             knocking.add(task)
-            task.add_done_callback(lambda task: (room.release(), knocking.discard(task)))
+            task.add_done_callback(lambda _: room.release())
+            task.add_done_callback(knocking.discard)
         await asyncio.sleep(0.002)
     await asyncio.gather(*knocking)
     return number

@@ -76,6 +76,9 @@ def check_url(url: str) -> str:
 
 def mask(url: str) -> str:
     """Return an address as it may be shown: with `MASK` for the password, whatever else is wrong with it."""
+    if "://" not in url:  # mistyped: whatever is before the @ may be a password
+        before, at, rest = url[:MAX_URL_CHARACTERS].rpartition("@")
+        return f"{MASK}{at}{rest}" if at else before + rest
     # The last @ before the path, the query and the end: a password with a raw / in it is masked too.
     return re.sub(r"(?<=://)[^@]*@(?=[^@]*$)|(?<=://).*@", _mask_login, url[:MAX_URL_CHARACTERS], count=1)
 

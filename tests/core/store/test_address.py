@@ -76,6 +76,10 @@ def test_says_what_is_wrong(url: str, reason: str) -> None:
         ("redis://secret@h", f"redis://{MASK}@h"),
         ("redis://u:sec/r@et@h", f"redis://u:{MASK}@h"),
         ("http://u:secret@h", f"http://u:{MASK}@h"),
+        ("redis//u:secret@h/1", f"{MASK}@h/1"),
+        ("redis:/:sec@ret@h", f"{MASK}@h"),
+        ("u:secret@h", f"{MASK}@h"),
+        ("memory", "memory"),
         ("redis://h/1", "redis://h/1"),
     ],
 )

@@ -27,7 +27,7 @@ class Watched:
     port: int
     connections: int = 0
     received: bytearray = field(default_factory=bytearray)
-    has_received: asyncio.Event = field(default_factory=asyncio.Event)
+    may_read: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def address(self) -> str:
@@ -46,15 +46,15 @@ async def watched_gate(credentials: Credentials, roles: tuple[Role, ...] = ("edg
     """A gate whose other side echoes, as gRPC's place would be taken by it."""
     gate = Gate("core", credentials, roles=roles)
     made = Watched(gate, 0)
+    made.may_read.set()
     serving: set[asyncio.StreamWriter] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         made.connections += 1
         serving.add(writer)
         try:
-            while data := await reader.read(65536):
+            while await made.may_read.wait() and (data := await reader.read(65536)):
                 made.received += data
-                made.has_received.set()
                 writer.write(data)
                 await writer.drain()
         except ConnectionError:

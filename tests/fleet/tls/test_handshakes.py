@@ -1,6 +1,7 @@
 """Who is refused at a gate and at the end of a road, what is counted, and that gRPC's side sees nothing of it."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -223,4 +224,86 @@ async def test_bytes_go_through_both_ways_and_in_order(ours: Office) -> None:
         async with asyncio.timeout(5):
             while watched.gate.connections:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.005)
+    await road.close()
+
+
+async def test_who_does_not_read_stops_who_sends_and_nothing_piles_up(ours: Office) -> None:
+    road = SecureRoad(ours.edge())
+    chunk = bytes(1 << 16)
+    async with watched_gate(ours.core()) as watched, road.open(watched.address) as passage:
+        watched.may_read.clear()
+        reader, writer = await asyncio.open_unix_connection(passage.target.removeprefix("unix:"))
+        sent = 0
+        with contextlib.suppress(TimeoutError):
+            while sent < 64 << 20:
+                writer.write(chunk)
+                sent += len(chunk)
+                async with asyncio.timeout(1.0):
+                    await writer.drain()
+        assert sent < 16 << 20, "sockets' buffers and twice the high water of both ends"
+        watched.may_read.set()
+        got = 0
+        async with asyncio.timeout(10):
+            while got < sent:
+                got += len(await reader.read(1 << 20))
+        assert len(watched.received) == got == sent
+        writer.close()
+    await road.close()
+
+
+@pytest.mark.parametrize("side", ["gate", "gRPC"])
+async def test_a_connection_that_is_cut_ends_at_both_sides(ours: Office, side: str) -> None:
+    road = SecureRoad(ours.edge())
+    async with watched_gate(ours.core()) as watched, road.open(watched.address) as passage:
+        reader, writer = await asyncio.open_unix_connection(passage.target.removeprefix("unix:"))
+        writer.write(b"ping")
+        assert await reader.readexactly(4) == b"ping"
+        if side == "gate":
+            for each in watched.gate._open.values():
+                each.end.abort("cut")
+            assert await reader.read() == b""
+            assert passage.say_problem()
+            writer.close()
+        else:
+            writer.transport.abort()
+        async with asyncio.timeout(5):
+            while watched.gate.connections:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.005)
+    await road.close()
+
+
+async def test_a_certificate_cannot_take_all_connections(ours: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.tls.gate.MAX_CONNECTIONS_EACH", 2)
+    one, other = SecureRoad(ours.edge()), SecureRoad(ours.edge("edge-2"))
+    async with watched_gate(ours.core()) as watched, one.open(watched.address), one.open(watched.address):
+        with pytest.raises(RoadError, match="edge edge-1 in test has 2 connections already"):
+            async with one.open(watched.address):
+                pass
+        async with other.open(watched.address):
+            assert watched.gate.connections == 3
+        assert watched.gate.refused == {"too_many": 1}
+    await one.close()
+    await other.close()
+
+
+async def test_a_known_address_gets_the_place_of_a_stranger(ours: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.tls.gate.MAX_HANDSHAKES", 3)
+    road = SecureRoad(ours.edge())
+    async with watched_gate(ours.core()) as watched:
+        slow = [
+            await asyncio.open_connection(LOOPBACK, watched.port, local_addr=(f"127.0.0.{number}", 0))
+            for number in (2, 3, 4)
+        ]
+        async with asyncio.timeout(5):
+            while watched.gate.handshakes < 3:  # noqa: ASYNC110 - no event for it
+                await asyncio.sleep(0.005)
+        with pytest.raises(RoadError):  # a stranger, too, and those have not been there for long
+            async with road.open(watched.address):
+                pass
+        watched.gate._attempts.succeeded(LOOPBACK, 0.0)
+        async with road.open(watched.address):
+            assert watched.gate.connections == 1
+        assert watched.gate.refused["too_many"] == 2
+        for _, writer in slow:
+            writer.close()
     await road.close()
