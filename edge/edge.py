@@ -226,11 +226,14 @@ class Edge:
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
         credentials = self._config.credentials
-        problems = (
-            "" if any(tunnel.is_attached for tunnel in self.tunnels) else "no core is attached",
-            credentials.problem if credentials is not None else "",
-        )
+        problems = (self._problem_with_cores(), credentials.problem if credentials is not None else "")
         return Health(tuple(filter(None, problems)), self._is_draining)
+
+    def _problem_with_cores(self) -> str:
+        seen = self._cores.seen()
+        if any(core.takes_players for core in seen):
+            return ""
+        return "no core takes new players" if any(core.is_attached for core in seen) else "no core is attached"
 
     async def run(self) -> None:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""
