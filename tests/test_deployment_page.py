@@ -14,9 +14,9 @@ from tests.relays import free_port
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "deployment.md"
-PORTS = ("1973", "1974", "1983", "1993", "7400")
+PORTS = ("1973", "1974", "1983", "1993", "7400", "9400", "9401", "9402", "9403")
 RELAYS = 5
-"""Programs of the first block, each of which says that it is ready."""
+"""Programs of the second block, each of which says that it is ready."""
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -65,7 +65,7 @@ async def until(shell: asyncio.subprocess.Process, pattern: str, times: int = 1)
 
 
 async def test_the_page_s_commands_give_three_regions(folder: Path) -> None:
-    start, play, end = with_free_ports(folder, blocks())
+    certificates, start, play, end = with_free_ports(folder, blocks())
     shell = await asyncio.create_subprocess_exec(
         "bash", "-e",
         cwd=folder, env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"},
@@ -73,6 +73,10 @@ async def test_the_page_s_commands_give_three_regions(folder: Path) -> None:
         start_new_session=True,
     )  # fmt: skip
     try:
+        await run(shell, certificates)
+        assert sorted(each.name for each in (folder / "certs").iterdir() if each.is_dir()) == [
+            *("core-eu-1", "edge-asia-1", "edge-eu-1", "edge-us-1")
+        ]
         said = await run(shell, start)
         said += await until(shell, r": (ready|listening)\b", RELAYS - len(re.findall(r": (ready|listening)\b", said)))
         assert len(re.findall(r"tidegate edge: ready", said)) == 3

@@ -51,6 +51,14 @@ def test_every_alert_of_the_page_is_there_and_each_once() -> None:
     assert set(re.findall(r"`(Tidegate[A-Z]\w+)`", page)) <= set(names)
 
 
+def test_alerts_ask_only_for_what_relays_have() -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text()
+    known = set(re.findall(r"`(tidegate_\w+)`", page))
+    used = {name for rule in RULES for name in re.findall(r"\btidegate_\w+", rule["expr"])}
+    assert len(used) > 10
+    assert sorted(used - known) == []
+
+
 def test_promtool_finds_nothing_where_it_is_installed() -> None:
     for kind, name in (("config", "prometheus.yml"), ("rules", "alerts.yml")):
         if PROMTOOL is not None:

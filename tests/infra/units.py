@@ -8,6 +8,9 @@ FOLDER = ROOT / "infra" / "systemd"
 PROGRAM = "/opt/tidegate/bin/tidegate"
 UNITS = sorted(FOLDER.glob("*.service"))
 
+WITHOUT_CERTIFICATES = {f"TIDEGATE_TLS_{name}_FILE": "" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "REVOKED")}
+"""For looking at settings where no certificate has been made."""
+
 Unit = Mapping[tuple[str, str], list[str]]
 
 

@@ -46,6 +46,7 @@ async def until(condition: object, *arguments: object) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.timeout(60)  # seven processes start
 async def test_a_killed_worker_costs_only_its_own_sessions() -> None:
     game = ("--listen", ANY_PORT, "--game", "echo", "--workers", "2")
     async with (
