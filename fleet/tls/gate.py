@@ -204,7 +204,8 @@ class Gate:
         except HandshakeError as error:
             if error.reason in _SAID:
                 end.refuse(str(error))
-            self._failed(error.reason, address, str(error), handshake)
+            # Who says nothing and leaves is a health check of somebody's, every few seconds.
+            self._failed(error.reason, address, str(error), handshake, is_quiet=not end.has_heard)
         except TimeoutError:
             end.abort("too slow")
             self._failed(Refusal.TOO_SLOW, address, f"no handshake within {HANDSHAKE_SECONDS:g} s", handshake)
@@ -223,9 +224,11 @@ class Gate:
             if not end.has_begun:
                 connection.close()
 
-    def _failed(self, reason: Refusal, address: str, text: str, handshake: _Handshake) -> None:
+    def _failed(
+        self, reason: Refusal, address: str, text: str, handshake: _Handshake, *, is_quiet: bool = False
+    ) -> None:
         self._attempts.failed(handshake.host, self._loop.time())
-        self._refusals.note(reason, address, text)
+        self._refusals.note(reason, address, text, is_quiet=is_quiet)
 
     def _check(self, peer: Peer) -> None:
         """See that one whom OpenSSL has found right may come in here; raises HandshakeError."""

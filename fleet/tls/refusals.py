@@ -121,9 +121,11 @@ class RefusalCounts:
         self._last = ("", "")
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(self, reason: Refusal, peer: str, detail: str) -> None:
-        """Count one, from an address; ``detail`` says more, and may come from a stranger."""
+    def note(self, reason: Refusal, peer: str, detail: str, *, is_quiet: bool = False) -> None:
+        """Count one, from an address; ``detail`` may come from a stranger. What ``is_quiet`` is not logged."""
         self.counts[reason.value] += 1
+        if is_quiet:
+            return
         self._unsaid[reason.value] += 1
         self._last = (peer, detail[:MAX_DETAIL_CHARACTERS])
         if self._timer is None:

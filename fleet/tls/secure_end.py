@@ -26,7 +26,9 @@ MAX_HANDSHAKE_BYTES = 32 * 1024
 """What a stranger may send before we know who it is. A handshake with our certificates takes two to three KiB."""
 
 MAX_VERDICT_BYTES = 512
-READ_BYTES = 256 * 1024
+READ_BYTES = 16 * 1024
+"""A TLS record is no longer than that (RFC 8446 section 5.1), and a read gives one at most."""
+
 ACCEPTED = b"OK"
 TLS_HANDSHAKE = 0x16
 """The first byte of every TLS connection (RFC 8446 section 5.1)."""
@@ -54,6 +56,11 @@ class SecureEnd(asyncio.Protocol):
         self._plain: PlainEnd | None = None
         self._is_ending = False
         self._linger: asyncio.TimerHandle | None = None
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether the other side has sent anything."""
+        return self._received_bytes > 0
 
     async def ready(self) -> None:
         """Wait until the handshake is done and, as a client, until the server has let us in; raises HandshakeError."""
@@ -223,6 +230,8 @@ class SecureEnd(asyncio.Protocol):
                     self._plain.write(data)
                 else:
                     self._hear(data)
+                if not self._incoming.pending and not tls.pending():
+                    break  # to be told so by an exception costs more than all the rest
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:

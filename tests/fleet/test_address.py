@@ -96,3 +96,23 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
     assert parse_address(str(address)) == address
     if ":" in address.host:
         ipaddress.IPv6Address(address.host)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loopback"),
+    [
+        ("127.0.0.1:1", True),
+        ("127.9.9.9:1", True),
+        ("[::1]:1", True),
+        ("[::ffff:127.0.0.1]:1", True),
+        ("localhost:1", True),
+        ("LOCALHOST:1", True),
+        ("0.0.0.0:1", False),
+        ("[::]:1", False),
+        ("10.0.0.1:1", False),
+        ("localhost.example:1", False),
+        ("core:1", False),
+    ],
+)
+def test_what_is_on_this_machine_alone(text: str, is_loopback: bool) -> None:
+    assert parse_address(text).is_loopback is is_loopback
