@@ -8,7 +8,7 @@ that is not named any more keeps its players as long as its tunnel does, and get
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from random import Random
 
@@ -17,6 +17,7 @@ import structlog
 from edge.core_choice import LOAD_MARGIN, MAX_CORES, CoreChoice, SeenCore
 from edge.door import WAIT_SECONDS, Hope
 from edge.edge_tunnel import EdgeTunnel
+from edge.known_core import KnownCore, foreign_game
 from edge.tunnel_client import TunnelClient
 from fleet.records import Record
 from tunnel.options import PROTOCOL_VERSION
@@ -29,22 +30,6 @@ MAX_TOLD = 1000
 
 LOOK_SECONDS = 0.1
 """How long a favourite that can be used is asked for nothing else: connections may come in thousands a second."""
-
-
-@dataclass(slots=True, eq=False)
-class _Core:
-    """One core. ``place`` says which comes first where nothing else does; ``record`` is what discovery says of it."""
-
-    client: TunnelClient
-    place: float
-    record: Record | None = None
-    is_wanted: bool = True
-    task: asyncio.Task[None] | None = None
-    round_trip_seconds: float = 0.0  # the last that was known
-
-    @property
-    def address(self) -> str:
-        return self.client.core
 
 
 class Cores:
@@ -62,12 +47,12 @@ class Cores:
         self._random = random
         self._choice = CoreChoice(random)
         self._places = count()
-        self._cores: dict[str, _Core] = {address: self._make(address, next(self._places)) for address in addresses}
+        self._cores: dict[str, KnownCore] = {address: self._make(address, next(self._places)) for address in addresses}
         self._records: Sequence[Record] | None = None  # the last that were set
         self._is_still = False
         self._is_static = bool(addresses)
         self._began = time.monotonic()
-        self._favourite: _Core | None = None  # who is good enough to be asked for nothing until `_look_at`
+        self._favourite: KnownCore | None = None  # who is good enough to be asked for nothing until `_look_at`
         self._look_at = 0.0
         self._game = ""  # of the tunnels that are used
         self._told: set[tuple[str, str]] = set()  # what was said of which core
@@ -170,86 +155,38 @@ class Cores:
         favourite = self._choice.favourite
         return tuple(replace(each, is_favourite=each.address == favourite) for each in self._see_all())
 
-    def _choose(self, now_seconds: float) -> _Core | None:
+    def _choose(self, now_seconds: float) -> KnownCore | None:
         core = self._favourite
-        if core is not None and now_seconds < self._look_at and _is_good(core):
+        if core is not None and now_seconds < self._look_at and core.is_good:
             return core
         return self._look(now_seconds)
 
-    def _look(self, now_seconds: float) -> _Core | None:
+    def _look(self, now_seconds: float) -> KnownCore | None:
         self._game = self._game_now()
         before = self._choice.favourite
         chosen = self._choice.choose(self._see_all(), now_seconds)
         if self._choice.favourite != before:
             _log.info("core_chosen", **{"from": before, "to": self._choice.favourite, "why": self._choice.why})
         core = None if chosen is None else self._cores[chosen.address]
-        self._favourite = core if core is not None and _is_good(core) else None
+        self._favourite = core if core is not None and core.is_good else None
         self._look_at = now_seconds + LOOK_SECONDS
         return core
 
     def _hope(self, now_seconds: float) -> Hope | Reason:
         """Nobody takes players now: say whether somebody will do so soon."""
-        is_draining = False
-        for core in self._cores.values():
-            tunnel = core.client.tunnel
-            if not core.is_wanted:
-                continue
-            if tunnel is None:
-                if not core.client.is_away:  # the first attempt is still under way
-                    return Hope.SOON
-            elif tunnel.is_attached:
-                is_draining |= tunnel.is_draining
-            elif tunnel.held_seconds(now_seconds) < WAIT_SECONDS and not tunnel.is_over:
-                return Hope.SOON
+        wanted = [core for core in self._cores.values() if core.is_wanted]
+        if any(core.is_awaited(now_seconds, WAIT_SECONDS) for core in wanted):
+            return Hope.SOON
         if not self._is_static and self._records is None and now_seconds - self._began < WAIT_SECONDS:
             return Hope.SOON  # discovery has not answered yet
-        return Reason.CORE_DRAINING if is_draining else Reason.NO_CORE
+        return Reason.CORE_DRAINING if any(core.is_draining for core in wanted) else Reason.NO_CORE
 
     def _see_all(self) -> Sequence[SeenCore]:
-        return [self._see(core) for core in self._cores.values()]
-
-    def _see(self, core: _Core) -> SeenCore:
-        tunnel, record = core.client.tunnel, core.record
-        name, region = ("", "") if record is None else (record.name, record.region)
-        sessions, capacity = (0, 0) if record is None else (record.sessions, record.capacity)
-        problems = () if record is None else record.health.problems
-        if record is not None and record.health.is_draining:  # it says so itself where that is still true
-            problems = (*problems, "discovery says that it drains")
-        if tunnel is None:
-            return SeenCore(
-                address=core.address,
-                name=name,
-                region=region,
-                is_wanted=core.is_wanted,
-                problems=problems or ("it cannot be reached",),
-                sessions=sessions,
-                capacity=capacity,
-                round_trip_seconds=core.round_trip_seconds,
-            )
-        if tunnel.load is not None:
-            sessions, capacity = tunnel.load.sessions, tunnel.load.max_sessions
-            problems = (*tunnel.load.problems, *problems)
-        is_foreign = tunnel.policy.game != self._game
-        if is_foreign:
-            reason = f"it carries the game {tunnel.policy.game}, the others here {self._game}"
-            self._ignore(core.address, reason)
-            problems = (*problems, reason)
-        # The shortest that there was, without anybody's queue: how busy a core is, the load says.
-        core.round_trip_seconds = tunnel.least_round_trip_seconds or core.round_trip_seconds
-        return SeenCore(
-            address=core.address,
-            name=tunnel.core_name,
-            region=region,
-            is_attached=tunnel.is_attached,
-            is_wanted=core.is_wanted,
-            is_draining=tunnel.is_draining,
-            is_foreign=is_foreign,
-            problems=problems,
-            sessions=sessions + tunnel.opened_since_load,
-            capacity=capacity,
-            own_sessions=tunnel.running_sessions,
-            round_trip_seconds=core.round_trip_seconds,
-        )
+        seen = [core.see(self._game) for core in self._cores.values()]
+        for each in seen:
+            if each.is_foreign:
+                self._ignore(each.address, each.problems[-1])
+        return seen
 
     # Who is needed.
 
@@ -304,7 +241,7 @@ class Cores:
         if record.protocol_version not in (0, PROTOCOL_VERSION):
             return f"it speaks protocol version {record.protocol_version}, this edge {PROTOCOL_VERSION}"
         if record.game and self._game and record.game != self._game:
-            return f"it carries the game {record.game}, the others here {self._game}"
+            return foreign_game(record.game, self._game)
         return ""
 
     def _rank(self, record: Record) -> tuple[bool, bool, bool, int, float]:
@@ -334,10 +271,10 @@ class Cores:
             self._told.add((address, reason))
             _log.warning("core_ignored", core=address, reason=reason)
 
-    def _make(self, address: str, place: float) -> _Core:
-        return _Core(self._make_client(address), place)
+    def _make(self, address: str, place: float) -> KnownCore:
+        return KnownCore(self._make_client(address), place)
 
-    def _start(self, core: _Core) -> None:
+    def _start(self, core: KnownCore) -> None:
         if self._tasks is not None:
             core.task = self._tasks.create_task(core.client.run(), name=f"edge-tunnel-client-{core.address}")
 
@@ -353,18 +290,7 @@ class Cores:
                     self._tasks.create_task(_finish(core), name=f"edge-leaves-{core.address}")
 
 
-def _is_good(core: _Core) -> bool:
-    """Whether a favourite takes another player without any doubt."""
-    tunnel = core.client.tunnel
-    if tunnel is None or not tunnel.is_attached or tunnel.is_draining or not core.is_wanted:
-        return False
-    load = tunnel.load
-    if load is None:
-        return True
-    return not load.problems and not 0 < load.max_sessions <= load.sessions + tunnel.opened_since_load
-
-
-async def _finish(core: _Core) -> None:
+async def _finish(core: KnownCore) -> None:
     """Tell a core that nobody comes back, and end its client."""
     await core.client.finish()
     if core.task is not None:

@@ -96,8 +96,7 @@ class Door:
         self._adopting: set[asyncio.Task[None]] = set()
         self._farewells = 0
         self._header_waits = 0
-        # Who wait for a tunnel, in order: what they have said, and until when they wait.
-        self._hopeful: dict[PlayerLink, tuple[bytes, float]] = {}
+        self._hopeful: dict[PlayerLink, bytes] = {}  # who wait for a tunnel, in order, with what they have said
         self.connections = 0  # descriptors held for players
 
     async def keep_deadlines(self) -> None:
@@ -147,16 +146,22 @@ class Door:
     def open_waiting(self) -> None:
         """There is a tunnel, or no hope for one any more: let those in who wait for one, or tell them.
 
-        They were asked after when they came; lists and bans may say something else by now.
+        They were asked after when they came; lists and bans may say something else by now. As many as there is time
+        for, and the others when those who play have had their turn.
         """
-        hopeful, self._hopeful = self._hopeful, {}
-        for link, (said, until) in hopeful.items():
+        began = time.monotonic()
+        while self._hopeful and not isinstance(self._pick(), Hope):
+            link = next(iter(self._hopeful))
+            said = self._hopeful.pop(link)
             if self._admission.is_denied(link.address):
                 self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
-                continue
-            self._open_session(link, said, until)
+            else:
+                self._open_session(link, said)
             if link.session is not None:
                 link.resume()
+            if time.monotonic() - began >= TURN_SECONDS:
+                self._loop.call_soon(self.open_waiting)
+                return
 
     # How an edge is upgraded: `edge.upgrade`.
 
@@ -316,7 +321,7 @@ class Door:
             link.awaits_header = False
             self._header_waits -= 1
 
-    def _open_session(self, link: PlayerLink, said: bytes = b"", waits_until: float | None = None) -> None:
+    def _open_session(self, link: PlayerLink, said: bytes = b"") -> None:
         now = time.monotonic()
         picked = self._pick()  # again: others came in since the guard was asked
         if isinstance(picked, Reason):
@@ -324,9 +329,8 @@ class Door:
             return
         if isinstance(picked, Hope):
             link.pause()
-            until = now + WAIT_SECONDS if waits_until is None else waits_until
-            self._hopeful[link] = said, until
-            self._rounds.set(link, until)
+            self._hopeful[link] = said
+            self._rounds.set(link, now + WAIT_SECONDS)
             return
         name = link.transport.get_extra_info("sockname") if link.transport is not None else None
         if not name:  # gone between accept and now

