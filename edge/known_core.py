@@ -36,7 +36,7 @@ class KnownCore:
     def is_good(self) -> bool:
         """Whether it takes another player without any doubt; asked for each player."""
         tunnel = self.client.tunnel
-        if tunnel is None or not tunnel.is_attached or tunnel.is_draining or not self.is_wanted:
+        if tunnel is None or not tunnel.is_attached or tunnel.is_draining or not self.is_wanted or tunnel.is_doubtful:
             return False
         load = tunnel.load
         if load is None:
@@ -78,6 +78,8 @@ class KnownCore:
         if tunnel.load is not None:
             sessions, capacity = tunnel.load.sessions, tunnel.load.max_sessions
             problems = (*tunnel.load.problems, *problems)
+        if tunnel.is_doubtful:
+            problems = (*problems, "nothing has been heard from it for half a second")
         is_foreign = tunnel.policy.game != game
         if is_foreign:
             problems = (*problems, foreign_game(tunnel.policy.game, game))

@@ -418,6 +418,15 @@ async def test_the_second_core_takes_who_comes_while_the_first_is_gone(kind: Cut
         await assert_goes_on(other, other_visit)
 
 
+async def test_the_second_core_takes_who_comes_before_it_is_sure_that_the_first_is_gone() -> None:
+    async with two_cores() as cores:
+        old_tunnel = cores.first.tunnel
+        cores.first.proxy.cut(CutKind.HALF_OPEN)
+        await until(lambda: cores.first.edge.tunnel is not old_tunnel)
+        assert old_tunnel.is_attached, "nobody is sure yet"
+        assert (await cores.join())[0] == "second"
+
+
 async def test_the_second_core_takes_who_comes_while_the_first_drains() -> None:
     async with two_cores(drain_seconds=10) as cores:
         name, player, visit = await cores.join()

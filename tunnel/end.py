@@ -97,6 +97,11 @@ class TunnelEnd(Generic[Message]):
         return self.attachment is not None
 
     @property
+    def is_doubtful(self) -> bool:
+        """Whether the other end is attached, but has been silent for so long that it may be dead."""
+        return self.attachment is not None and self.attachment.liveness.is_doubtful
+
+    @property
     def round_trip_seconds(self) -> float:
         """The way to the other end and back, smoothed; of the last attachment while there is none, 0 if unknown."""
         liveness = self._liveness if self.attachment is None else self.attachment.liveness

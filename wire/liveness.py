@@ -14,6 +14,9 @@ TICK_SECONDS = 0.25
 SILENT_TICKS = 4
 """So many ticks without a message, and at the next the attachment is dead: after 1.0 to 1.25 s."""
 
+DOUBTFUL_TICKS = 3
+"""After so many, 0.5 to 0.75 s, it is better to begin nothing new there."""
+
 SLEPT_NS = 1_000_000_000
 """Who has not run for so long was given up by the other end, or may have been."""
 
@@ -50,6 +53,11 @@ class Liveness:
     def heard(self) -> None:
         """A message came: the other end makes progress."""
         self._silent_ticks = 0
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the other end has been silent for longer than the road explains."""
+        return self._silent_ticks >= DOUBTFUL_TICKS
 
     def slept(self, now_ns: int) -> bool:
         """Whether we have not run for so long that the other end must have given us up."""

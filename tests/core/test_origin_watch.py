@@ -1,5 +1,6 @@
 """The origin watch: a line when the game server goes and one when it is really back."""
 
+import pytest
 from structlog.testing import capture_logs
 
 from core.origin import OriginError
@@ -24,15 +25,20 @@ def test_an_absence_is_said_once_however_it_flickers() -> None:
     assert logs[1]["sessions_refused"] == 5
 
 
-def test_a_problem_that_nobody_looks_after_fades() -> None:
+@pytest.mark.parametrize(
+    ("age_seconds", "problem"),
+    [
+        (0, "the game server does not answer: 127.0.0.1:1: refused"),
+        (PROBLEM_SECONDS - 1, "the game server does not answer: 127.0.0.1:1: refused"),
+        (PROBLEM_SECONDS, ""),
+    ],
+)
+def test_a_problem_that_nobody_looks_after_fades(age_seconds: float, problem: str) -> None:
     now = [100.0]
     watch = OriginWatch(lambda: now[0])
-    assert not watch.problem
     watch.failed(OriginError(Reason.ORIGIN_REFUSED, "127.0.0.1:1: refused"))
-    now[0] += PROBLEM_SECONDS - 1
-    assert watch.problem == "the game server does not answer: 127.0.0.1:1: refused"
-    now[0] += 1
-    assert not watch.problem
+    now[0] += age_seconds
+    assert watch.problem == problem
 
 
 def test_who_reached_it_lately_needs_no_check() -> None:

@@ -17,6 +17,17 @@ def test_a_silent_end_is_dead_after_its_ticks_and_a_message_saves_it() -> None:
     assert [liveness.tick(each) for each in times] == [False] * SILENT_TICKS + [True]
 
 
+def test_a_silent_end_is_doubtful_before_it_is_dead() -> None:
+    liveness = Liveness(0)
+    doubts = []
+    for number in range(1, SILENT_TICKS + 2):
+        is_dead = liveness.tick(number * TICK_NS)
+        doubts.append((liveness.is_doubtful, is_dead))
+    assert doubts == [(False, False)] * 2 + [(True, False)] * 2 + [(True, True)]
+    liveness.heard()
+    assert not liveness.is_doubtful
+
+
 def test_an_end_that_slept_itself_blames_nobody() -> None:
     liveness = Liveness(0)
     assert not liveness.slept(SLEPT_NS)

@@ -157,7 +157,8 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(entry()["Service"])), JSON), JSON, JSON)  # type: ignore[call-overload]
 def test_anything_is_a_record_or_a_reason(changed: dict[str, object], checks: object, whole: object) -> None:
-    found: list[object] = [{**entry(**changed), "Checks": checks}, whole]
+    service = {**entry()["Service"], **changed}  # type: ignore[dict-item]
+    found: list[object] = [{**entry(), "Service": service, "Checks": checks}, whole]
     records, ignored = read_entries(found, WANTED)
     assert len(records) + len(ignored) == 2
     assert all(each.reason for each in ignored)
