@@ -86,6 +86,7 @@ async def attached(core: Core, **changes: Any) -> AsyncIterator[Any]:
         await call.write(Request(hello=hello(**changes)))
         assert (await read(call)).WhichOneof("message") == "welcome"
         assert (await read(call)).WhichOneof("message") == "policy"
+        assert (await read(call)).WhichOneof("message") == "bans"
         yield call
 
 
