@@ -30,6 +30,7 @@ from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
 from tunnel.options import server_options
 from tunnel.policy import EdgePolicy
+from wire.errors import MisuseError
 
 _log = structlog.get_logger("core")
 
@@ -104,7 +105,7 @@ class Core:
         self._admin_service = AdminService(config.name, store, bans, self.orders, charset)
         self.admin = AdminServer(config.admin, config.limits.worker, config.environment, self._admin_service)
         self.dialect = config.dialect
-        self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
+        self._server: grpc.aio.Server | None = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
         self.port = 0
 
@@ -145,21 +146,28 @@ class Core:
     async def _start(self) -> None:
         if self.features is not None:
             await self.features.start()
-        host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
-        place = f"{host}:{self._config.listen_port}"
-        try:
-            self.port = self._server.add_insecure_port(place)
-        except RuntimeError as error:
-            # gRPC does not say why; the system does.
-            _try_to_bind(self._config.listen_host, self._config.listen_port)
-            raise OSError(f"gRPC cannot bind: {error}") from error
+        await self._listen()
         listen = Address(self._config.listen_host, self.port)
         await self.admin.start(listen)
         self.portrait.identity = replace(
             self.portrait.identity, address=str(listen), admin=str(self.admin.path or "")[:256]
         )
         self.registry.publish()
-        await self._server.start()
+
+    async def _listen(self) -> None:
+        """Bind the edges' port and serve; raises OSError."""
+        server = self._server
+        if server is None:
+            raise MisuseError("this core has been stopped")
+        host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
+        place = f"{host}:{self._config.listen_port}"
+        try:
+            self.port = server.add_insecure_port(place)
+        except RuntimeError as error:
+            # gRPC does not say why; the system does.
+            _try_to_bind(self._config.listen_host, self._config.listen_port)
+            raise OSError(f"gRPC cannot bind: {error}") from error
+        await server.start()
 
     async def run(self) -> None:
         """Keep time for the tunnels until cancelled, then give up the port and end what is left."""
@@ -178,7 +186,10 @@ class Core:
         """Give up the port and end what is left; harmless when done twice."""
         await self.admin.stop()
         await self.service.leave()
-        await self._server.stop(None)
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(None)
+            del server  # while there is a loop: it is not to wait for the garbage collector
         self.service.close()
         if self.features is not None:
             await self.features.stop()

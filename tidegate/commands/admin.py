@@ -291,7 +291,7 @@ def announce(
     *,
     json: _Json = False,
 ) -> None:
-    """Show a line of text to everybody who is in the game, or to some.
+    """Show players in the game a line of text.
 
     \b
     Examples:
