@@ -32,6 +32,7 @@ from games.pack import Pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
 from tunnel.options import server_options
 from tunnel.policy import EdgePolicy
+from wire.errors import MisuseError
 
 if TYPE_CHECKING:  # they load what reads certificates, which not every core needs
     from fleet.tls.credentials import Credentials
@@ -118,7 +119,7 @@ class Core:
         self._admin_service = AdminService(config.name, store, bans, self.orders, charset)
         self.admin = AdminServer(config.admin, config.limits.worker, config.environment, self._admin_service)
         self.dialect = config.dialect
-        self._server = grpc.aio.server(options=server_options(shares_port=config.shares_port))
+        self._server: grpc.aio.Server | None = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
         self.gate: Gate | None = None  # where there are certificates
         self.port = 0
@@ -166,26 +167,10 @@ class Core:
     async def _start(self) -> None:
         if self.features is not None:
             await self.features.start()
-        if self._config.credentials is not None:
-            await self._start_with_gate(self._config.credentials)
+        if self._config.credentials is None:
+            await self._listen()
         else:
-            self._bind()
-            await self._server.start()
-        await self._serve_operators()
-
-    def _bind(self) -> None:
-        """Have gRPC itself listen for edges; raises OSError."""
-        host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
-        place = f"{host}:{self._config.listen_port}"
-        try:
-            self.port = self._server.add_insecure_port(place)
-        except RuntimeError as error:
-            # gRPC does not say why; the system does.
-            _try_to_bind(self._config.listen_host, self._config.listen_port)
-            raise OSError(f"gRPC cannot bind: {error}") from error
-
-    async def _serve_operators(self) -> None:
-        """Answer operators, and tell the fleet where; raises PlaceError."""
+            await self._listen_with_gate(self._config.credentials)
         listen = Address(self._config.listen_host, self.port)
         await self.admin.start(listen)
         self.portrait.identity = replace(
@@ -193,17 +178,30 @@ class Core:
         )
         self.registry.publish()
 
-    async def _start_with_gate(self, credentials: "Credentials") -> None:
+    async def _listen(self) -> None:
+        """Bind the edges' port and serve; raises OSError."""
+        server = self._unstopped_server()
+        host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
+        place = f"{host}:{self._config.listen_port}"
+        try:
+            self.port = server.add_insecure_port(place)
+        except RuntimeError as error:
+            # gRPC does not say why; the system does.
+            _try_to_bind(self._config.listen_host, self._config.listen_port)
+            raise OSError(f"gRPC cannot bind: {error}") from error
+        await server.start()
+
+    async def _listen_with_gate(self, credentials: "Credentials") -> None:
         """Have gRPC listen where only the gate reaches it; raises OSError when the port cannot be had."""
         from fleet.tls.gate import Gate
         from fleet.tls.port import bind
 
-        config = self._config
+        server, config = self._unstopped_server(), self._config
         bound = bind(config.listen_host, config.listen_port, shared=config.shares_port)
         gate = Gate("core", credentials, roles=("edge",))
         try:
-            self._server.add_insecure_port(gate.target)
-            await self._server.start()
+            server.add_insecure_port(gate.target)
+            await server.start()
             self.service.find_peer = gate.peer
             self.port = gate.open(bound)
         except BaseException as error:
@@ -213,6 +211,11 @@ class Core:
                 raise OSError(f"gRPC cannot bind: {error}") from error
             raise
         self.gate = gate
+
+    def _unstopped_server(self) -> grpc.aio.Server:
+        if self._server is None:
+            raise MisuseError("this core has been stopped")
+        return self._server
 
     async def run(self) -> None:
         """Keep time for the tunnels until cancelled, then give up the port and end what is left."""
@@ -237,7 +240,10 @@ class Core:
             self.gate.stop_accepting()
         await self.admin.stop()
         await self.service.leave()
-        await self._server.stop(None)
+        server, self._server = self._server, None
+        if server is not None:
+            await server.stop(None)
+            del server  # while there is a loop: it is not to wait for the garbage collector
         self.service.close()
         if self.gate is not None:
             await self.gate.close()

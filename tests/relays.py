@@ -116,6 +116,7 @@ async def running_core(config: CoreConfig, pack: Pack) -> AsyncIterator[Core]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await core.stop()  # a task that never began has not stopped it
 
 
 @asynccontextmanager

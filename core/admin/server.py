@@ -73,13 +73,15 @@ class AdminServer:
             return
         server = grpc.aio.server(options=OPTIONS, maximum_concurrent_rpcs=MAX_CALLS)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(self._service, server)
-        self._bind(server, path)
-        if place.address is not None and self._worker == 1:
-            try:
-                server.add_insecure_port(str(place.address))
-            except RuntimeError as error:
-                path.unlink(missing_ok=True)
-                raise PlaceError(f"core.admin {place.address}: the port cannot be had") from error
+        try:
+            self._bind(server, path)
+            if place.address is not None and self._worker == 1:
+                self._bind_port(server, place.address)
+        except PlaceError:
+            await server.stop(None)
+            del server  # while there is a loop: it is not to wait for the garbage collector
+            path.unlink(missing_ok=True)
+            raise
         await server.start()
         self._server, self.path = server, path
         self._inode = path.lstat().st_ino
@@ -114,6 +116,12 @@ class AdminServer:
         if path.exists() and is_answering(path):
             raise PlaceError(f"{path}: another core listens there")
         return path
+
+    def _bind_port(self, server: grpc.aio.Server, address: Address) -> None:
+        try:
+            server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise PlaceError(f"core.admin {address}: the port cannot be had") from error
 
     def _bind(self, server: grpc.aio.Server, path: Path) -> None:
         mask = os.umask(0o177)  # it is never open to others, not even for a moment

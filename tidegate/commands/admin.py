@@ -78,7 +78,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Show it again every second.")] = False,
     json: _Json = False,
 ) -> None:
-    """Show every core and every edge: players, traffic, health, and why.
+    """Show every core and every edge, and how they are.
 
     Below the table stands what is degraded, and since when.
 
@@ -199,7 +199,7 @@ def ban(
     *,
     json: _Json = False,
 ) -> None:
-    """Keep somebody out, at all edges, from now on.
+    """Keep somebody out at all edges.
 
     Who is connected is sent away. A ban of the same takes the place of an
     earlier one.
@@ -291,7 +291,7 @@ def announce(
     *,
     json: _Json = False,
 ) -> None:
-    """Show a line of text to everybody who is in the game, or to some.
+    """Show players in the game a line of text.
 
     \b
     Examples:
