@@ -257,17 +257,17 @@ async def log_in_at_once(rounds: int, logins: int) -> dict[str, int]:
 async def _log_in(players: Address, account: bytes, start: asyncio.Barrier) -> tuple[str, asyncio.StreamWriter]:
     """Connect, log in together with the others, and return what came of it."""
     reader, writer = await asyncio.open_connection(players.host, players.port)
-    await _next_opcode(reader)
+    await next_opcode(reader)
     await start.wait()
     login = Login(account=account, password=bytes(24), mac=b"00-11-22-33-44-55", version=136)
     writer.write(CODEC.seal(login))
     async with asyncio.timeout(10):
-        while (opcode := await _next_opcode(reader)) not in (LoginAccepted.OPCODE, PopupNotice.OPCODE):
+        while (opcode := await next_opcode(reader)) not in (LoginAccepted.OPCODE, PopupNotice.OPCODE):
             pass
     return "in" if opcode == LoginAccepted.OPCODE else "refused", writer
 
 
-async def _next_opcode(reader: asyncio.StreamReader) -> int:
+async def next_opcode(reader: asyncio.StreamReader) -> int:
     """Read a frame and return its opcode, 0 for a keep-alive."""
     size = int.from_bytes(await reader.readexactly(2))
     frame = await reader.readexactly(size - 2)

@@ -2,7 +2,6 @@
 
 ``python -m tests.live_fleet churn``  cores are killed, drained and added, edges added: who is lost, how soon one is in
 ``python -m tests.live_fleet away``   Consul and Redis are stopped, each and both, while an edge is started anew
-``python -m tests.live_fleet scan``   a full run with certificates; then nothing that is written holds a secret
 
 The tests run each briefly. Everything listens on loopback and ends with this process.
 """
@@ -76,7 +75,11 @@ class Relay:
 
 @dataclass
 class LiveFleet:
-    """Everything that runs. ``extra`` is said to every relay, such as where its certificates are, by role and name."""
+    """Everything that runs.
+
+    ``extra`` is said to every relay, such as where its certificates are, by role and name. With ``names_are_certified``
+    they have their names and regions from those.
+    """
 
     redis: RedisServer
     consul: ConsulServer
@@ -84,6 +87,7 @@ class LiveFleet:
     folder: Path
     stack: AsyncExitStack
     extra: Callable[[str, str], tuple[str, ...]] = lambda _role, _name: ()
+    names_are_certified: bool = False
     cores: list[Relay] = field(default_factory=list)
     edges: list[Relay] = field(default_factory=list)
 
@@ -96,7 +100,7 @@ class LiveFleet:
         """Start a further core."""
         name = f"core-{len(self.cores) + 1}"
         flags = (
-            *("--game", "pko", "--origin", str(self.origin), "--name", name, "--region", "eu"),
+            *("--game", "pko", "--origin", str(self.origin), *self._called(name, "eu")),
             *("--set", f"features.folder={self.folder / 'features'}", "--set", f"store.url={self.redis.url}"),
             *("--set", "core.drain_seconds=3600", *self._shared("core", name)),
         )
@@ -107,7 +111,8 @@ class LiveFleet:
         """Start a further edge."""
         name = f"edge-{len(self.edges) + 1}"
         flags = (
-            *("--name", name, "--region", f"region-{len(self.edges) + 1}", "--set", "edge.hold_seconds=2"),
+            *self._called(name, f"region-{len(self.edges) + 1}"),
+            *("--set", "edge.hold_seconds=2"),
             *("--set", f"edge.policy_cache={self.folder / name}.policy", *self._shared("edge", name)),
             *("--set", f"edge.bans_cache={self.folder / name}.bans"),
         )
@@ -121,6 +126,9 @@ class LiveFleet:
         await old.child.wait()
         self.edges[number] = await self._start("edge", old.name, str(old.address), old.flags)
         return self.edges[number]
+
+    def _called(self, name: str, region: str) -> tuple[str, ...]:
+        return () if self.names_are_certified else ("--name", name, "--region", region)
 
     def _shared(self, role: str, name: str) -> tuple[str, ...]:
         return (
