@@ -227,7 +227,9 @@ class Gate:
     def _failed(
         self, reason: Refusal, address: str, text: str, handshake: _Handshake, *, is_quiet: bool = False
     ) -> None:
-        self._attempts.failed(handshake.host, self._loop.time())
+        # An edge gives up on a core that hangs and tries anew: a core that goes on finds those attempts at its port.
+        if not (reason is Refusal.LOST and handshake.is_known):
+            self._attempts.failed(handshake.host, self._loop.time())
         self._refusals.note(reason, address, text, is_quiet=is_quiet)
 
     def _check(self, peer: Peer) -> None:

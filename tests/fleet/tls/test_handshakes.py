@@ -307,3 +307,18 @@ async def test_a_known_address_gets_the_place_of_a_stranger(ours: Office, monkey
         for _, writer in slow:
             writer.close()
     await road.close()
+
+
+async def test_an_edge_that_gave_up_on_a_core_that_hung_gets_in_at_once(ours: Office) -> None:
+    road = SecureRoad(ours.edge())
+    async with watched_gate(ours.core()) as watched:
+        async with road.open(watched.address):
+            pass
+        for _ in range(20):
+            _, writer = await asyncio.open_connection(LOOPBACK, watched.port)
+            writer.write(b"\x16\x03\x01")
+            writer.close()
+        assert await watched.refused(20) == {"lost": 20}
+        async with road.open(watched.address):
+            pass
+    await road.close()
