@@ -30,7 +30,7 @@ MANAGEMENT_TOKEN = "11111111-2222-3333-4444-555555555555"
 class ConsulServer:
     """One agent in ``folder``. ``has_acls`` denies everything to those without a token; ``tls`` has file names."""
 
-    def __init__(self, folder: Path, *, has_acls: bool = False, tls: Mapping[str, str] | None = None) -> None:
+    def __init__(self, folder: Path, *, has_acls: bool = False, tls: Mapping[str, object] | None = None) -> None:
         self._folder = folder
         self._has_acls = has_acls
         self._tls = tls
@@ -63,7 +63,8 @@ class ConsulServer:
     def stop(self) -> None:
         """Kill it; what it holds is gone."""
         if self._process is not None:
-            self.thaw()
+            with contextlib.suppress(ProcessLookupError):
+                self.thaw()
             self._process.kill()
             self._process.wait()
             self._process = None
@@ -106,7 +107,7 @@ class ConsulServer:
             "client_addr": LOOPBACK,
             "ports": ports,
             "disable_update_check": True,
-            "log_level": "warn",
+            "log_level": "info" if self._tls else "warn",
             "leave_on_terminate": False,
             "performance": {"raft_multiplier": 1},
         }
@@ -143,7 +144,7 @@ class ConsulServer:
 
 
 @contextlib.contextmanager
-def consul_server(*, has_acls: bool = False, tls: Mapping[str, str] | None = None) -> Iterator[ConsulServer]:
+def consul_server(*, has_acls: bool = False, tls: Mapping[str, object] | None = None) -> Iterator[ConsulServer]:
     """A running agent in a folder that goes with it."""
     with tempfile.TemporaryDirectory(prefix="tidegate-consul-") as folder:
         server = ConsulServer(Path(folder), has_acls=has_acls, tls=tls)

@@ -1,10 +1,15 @@
-"""Edges and cores as real processes that find one another in a real Consul."""
+"""Edges and cores as real processes that find one another in a real Consul.
+
+``python -m tests.test_discovery 300`` takes Consul away for five minutes, and says what players noticed.
+"""
 
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -170,6 +175,51 @@ async def test_an_edge_serves_from_its_disk_while_consul_is_away(consul: ConsulS
             streams[1].close()
 
 
+@dataclass
+class Outage:
+    """What an absence of Consul was like."""
+
+    answers: int = 0
+    newcomers: int = 0
+    back_after_seconds: float = 0.0
+
+
+async def take_consul_away(seconds: float) -> Outage:
+    """Stop the agent and start it empty, while one player plays and another comes in every half second."""
+    seen = Outage()
+    with consul_server() as consul:
+        async with (
+            running_origin(echo) as origin,
+            core(consul, origin, "core-1"),
+            core(consul, origin, "core-2"),
+            edge(consul) as (_, players),
+        ):
+            old = await play(players)
+            await until(lambda: len(consul.services()) == 3, 5)
+            consul.stop()
+            clock = asyncio.get_running_loop().time
+            over = clock() + seconds
+            while clock() < over:
+                await say(old)
+                streams = await play(players)
+                streams[1].close()
+                seen.answers, seen.newcomers = seen.answers + 1, seen.newcomers + 1
+                await asyncio.sleep(0.5)
+            consul.start()
+            seen.back_after_seconds = await until(lambda: len(consul.services()) == 3, 30)
+            await say(old)
+            (await play(players))[1].close()
+            await until(lambda: all(each == SERVING for each in statuses(consul, "core").values()), 5)
+            old[1].close()
+    return seen
+
+
+async def test_nobody_notices_that_consul_is_away_and_comes_back_empty() -> None:
+    seen = await take_consul_away(8)
+    assert seen.newcomers > 5
+    assert seen.back_after_seconds < 10
+
+
 async def test_an_upgraded_edge_stays_registered_and_keeps_its_cores(consul: ConsulServer) -> None:
     async with running_origin(echo) as origin, core(consul, origin, "core-1"), edge(consul) as (process, players):
         streams = await play(players)
@@ -212,3 +262,7 @@ async def test_what_cannot_work_is_said_at_the_start(settings: tuple[str, ...], 
     with pytest.raises(ChildError, match=said):
         await process.start("core", "--set", f"core.listen={ANY_PORT}", "--game", "echo", *words)
     assert await process.wait() == 2
+
+
+if __name__ == "__main__":
+    print(asyncio.run(take_consul_away(float(sys.argv[1]))))

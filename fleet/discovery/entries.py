@@ -86,7 +86,7 @@ def _read_health(checks: Sequence[object], service_id: str) -> Health:
     for check in checks[:MAX_CHECKS]:
         status, output = _field(check, "Status"), _one_line(_field(check, "Output"))
         if status == "warning" and _field(check, "CheckID") == f"service:{service_id}":
-            problems.append("it has only just registered")
+            problems.append(f"{SILENCE} yet: it has only just registered")
         if status in ("passing", "warning"):
             continue
         if output == DRAINING:

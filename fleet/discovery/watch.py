@@ -59,7 +59,6 @@ class Watch:
         self._belief = Belief()
         self._index = 0
         self._old_since_seconds = self.found.since_seconds  # until the first answer in this life; then 0
-        self._has_failed = False  # since the last answer
         self._held = 0
         state.on_change.append(self._say_state)
 
@@ -69,7 +68,6 @@ class Watch:
         if kept is None:
             return
         self._belief = Belief(kept.records)
-        self._has_failed = True  # who is missing in the first answer may only be late
         self._old_since_seconds = kept.heard_seconds
         _log.info("fleet_recalled", service=self._service, relays=len(kept.records))
         self._tell(Found(kept.records, kept.ignored, is_stale=True, since_seconds=kept.heard_seconds, problem=UNHEARD))
@@ -92,20 +90,21 @@ class Watch:
             answer = await self._client.find(self._service, index=self._index, wait_seconds=wait_seconds)
         except ConsulError as error:
             self._index = 0
-            self._has_failed = True
             self._state.failed(self._service, str(error))
             return self._backoff.next_seconds()
         self._backoff.reset()
-        self._state.worked(self._service)
         self._hear(answer)
+        self._state.worked(self._service)  # not before: what is known is old until then
         return PAUSE_SECONDS
 
     def _hear(self, answer: Answer) -> None:
         has_begun_anew = answer.index < self._index
         self._index = 0 if has_begun_anew else answer.index
         records, ignored = read_entries(answer.entries, self._wanted)
-        is_doubtful = bool(self._state.problem) or has_begun_anew or self._has_failed
-        self._has_failed = False
+        # Who is missing just after something went wrong may only be late. So may be who stands in the file: without
+        # one there is nobody to miss in the first answer.
+        is_recalled = bool(self._old_since_seconds and self._belief.records)
+        is_doubtful = bool(self._state.problem) or has_begun_anew or is_recalled
         believed = self._belief.hear(records, time.monotonic(), is_doubtful=is_doubtful)
         self._say_held(len(records))
         self._old_since_seconds = 0.0

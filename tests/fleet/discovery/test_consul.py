@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -47,10 +47,6 @@ class Relay:
     def found(self) -> Found:
         assert self.discovery is not None
         return self.discovery.found["core"]
-
-    @property
-    def healths(self) -> dict[str, str]:
-        return {record.name: record.health.word for record in self.found.records}
 
     async def until(self, is_so: Callable[[Found], bool], seconds: float = 10.0) -> float:
         """Wait until what is found is so; return how long that took."""
@@ -97,6 +93,11 @@ def names(found: Found) -> list[str]:
     return [record.name for record in found.records]
 
 
+def problems(told: Sequence[Found]) -> set[str]:
+    """What kept any relay from serving in any answer."""
+    return {problem for found in told for record in found.records for problem in record.health.problems}
+
+
 def is_fresh(*wanted: str) -> Callable[[Found], bool]:
     return lambda found: names(found) == list(wanted) and not found.is_stale
 
@@ -117,7 +118,7 @@ async def test_every_change_is_told_soon(consul: ConsulServer) -> None:
             third.record = core(3, health=Health(is_draining=True))
             await first.until(lambda found: found.records[2].health.is_draining, SOON_SECONDS)
         await first.until(is_fresh("core-1", "core-2"), SOON_SECONDS)
-        assert second.healths == {"core-1": "serving", "core-2": "serving"}
+        await second.until(is_fresh("core-1", "core-2"), SOON_SECONDS)
     assert consul.services() == {}
 
 
@@ -151,13 +152,14 @@ async def test_workers_register_each_and_are_found_as_one(consul: ConsulServer) 
         second.record = core(1, health=Health(("it hangs",)))
         checks = "/v1/health/checks/tidegate-core"
         await until(lambda: sorted(each["Status"] for each in consul.ask("GET", checks)) == ["critical", "passing"])
-        assert first.healths == {"core-1": "serving"}
+        assert all(record.health.is_serving for record in first.found.records)
 
 
 async def test_an_agent_that_is_away_and_comes_back_empty_loses_nobody(consul: ConsulServer) -> None:
     with capture_logs() as logs:
         async with running(consul, core(1)) as first, running(consul, core(2)) as second:
             await first.until(is_fresh("core-1", "core-2"))
+            await second.until(is_fresh("core-1", "core-2"))
             consul.stop()
             await first.until(lambda found: found.is_stale)
             assert first.found.problem.startswith(f"Consul: 127.0.0.1:{consul.port}: ")
@@ -173,7 +175,7 @@ async def test_an_agent_that_is_away_and_comes_back_empty_loses_nobody(consul: C
             assert first.discovery.since_seconds == 0
             for found in (*first.told[told[0] :], *second.told[told[1] :]):
                 assert names(found) == ["core-1", "core-2"]
-                assert all(record.health.is_serving for record in found.records)
+            assert problems([*first.told[told[0] :], *second.told[told[1] :]]) == set()
     events = [log["event"] for log in logs]
     assert events.count("consul_away") == events.count("consul_back") == 2  # once for each of the two
 
@@ -181,6 +183,7 @@ async def test_an_agent_that_is_away_and_comes_back_empty_loses_nobody(consul: C
 async def test_an_agent_that_hangs_stalls_nothing_and_expires_nobody(consul: ConsulServer) -> None:
     async with running(consul, core(1)) as first, running(consul, core(2)) as second:
         await first.until(is_fresh("core-1", "core-2"))
+        await second.until(is_fresh("core-1", "core-2"))
         before = len(first.told)
         consul.freeze()
         await first.until(lambda found: found.is_stale, 6.0)
@@ -189,7 +192,7 @@ async def test_an_agent_that_hangs_stalls_nothing_and_expires_nobody(consul: Con
         consul.thaw()
         await first.until(is_fresh("core-1", "core-2"), 20.0)
         await second.until(is_fresh("core-1", "core-2"), 20.0)
-        assert all(record.health.is_serving for found in first.told[before:] for record in found.records)
+        assert problems(first.told[before:]) == set()
 
 
 async def test_a_relay_ends_in_time_while_the_agent_hangs(consul: ConsulServer) -> None:
