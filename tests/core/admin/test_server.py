@@ -42,7 +42,7 @@ async def core_at(place: AdminPlace, folder: Path) -> AsyncIterator[Core]:
 @asynccontextmanager
 async def stub_of(target: str) -> AsyncIterator[admin_pb2_grpc.AdminServiceStub]:
     async with grpc.aio.insecure_channel(target, options=(("grpc.enable_http_proxy", 0),)) as channel:
-        yield admin_pb2_grpc.AdminServiceStub(channel)  # type: ignore[no-untyped-call]
+        yield admin_pb2_grpc.AdminServiceStub(channel)
 
 
 async def status_at(target: str) -> admin_pb2.GetStatusResponse:
