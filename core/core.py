@@ -117,7 +117,9 @@ class Core:
         self.service.on_edges = self.registry.refresh_soon
         self.orders = Orders(config.name, self.roster, self.service, pack, charset)
         self._admin_service = AdminService(config.name, store, bans, self.orders, charset)
-        self.admin = AdminServer(config.admin, config.limits.worker, config.environment, self._admin_service)
+        self.admin = AdminServer(
+            config.admin, config.limits.worker, config.environment, self._admin_service, config.credentials
+        )
         self.dialect = config.dialect
         self._server: grpc.aio.Server | None = grpc.aio.server(options=server_options(shares_port=config.shares_port))
         tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)

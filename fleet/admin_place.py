@@ -9,7 +9,8 @@ operator, so the folder and the socket must be nobody else's: both sides check t
 (empty)                   ``core-HOST-PORT.sock`` in a folder of one's own: the first that can be had of
                           ``$XDG_RUNTIME_DIR/tidegate``, ``/run/tidegate``, ``/tmp/tidegate-UID``
 ``unix:PATH``             that socket
-``HOST:PORT``             a port of this machine, for every user of it; and the socket that is meant by nothing
+``HOST:PORT``             a port: of this machine, for every user of it, or with certificates for who has an
+                          operator's; and the socket that is meant by nothing
 ``off``                   nothing
 ========================  ==========================================================================================
 """

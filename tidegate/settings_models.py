@@ -438,8 +438,8 @@ class CoreSettings(Section):
     )
     admin: AdminText = Field(
         "",
-        description="Where operators' commands reach this core (docs/admin.md): `unix:PATH`, a loopback HOST:PORT, or "
-        "`off`; empty is a socket of one's own.",
+        description="Where operators' commands reach this core (docs/admin.md): `unix:PATH`, HOST:PORT (with "
+        "certificates also for other machines), or `off`; empty is a socket of one's own.",
     )
     max_sessions: int = Field(100_000, ge=1, le=1_000_000, description="Sessions at once, over all edges.")
     workers: Workers = 1

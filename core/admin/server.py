@@ -1,7 +1,7 @@
-"""The admin service's own listener: a unix socket that only its owner can write to, and a loopback port where set.
+"""The admin service's own listener: a unix socket that only its owner can write to, and a port where one is set.
 
-The socket is there in any case, unless the service is off: whoever is to let operators in from elsewhere (a gate that
-asks for certificates) stands in front of it and forwards; the service itself never listens beyond this machine.
+The socket is there in any case, unless the service is off. The port is behind a gate (`fleet.tls.gate`) that lets in
+who has an operator's certificate, where the core has certificates; where it has none, only loopback is allowed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import grpc
 import structlog
@@ -28,6 +29,10 @@ from fleet.admin_place import (
 )
 from protos.tidegate.admin.v1 import admin_pb2_grpc
 
+if TYPE_CHECKING:  # they load what reads certificates, which not every core needs
+    from fleet.tls.credentials import Credentials
+    from fleet.tls.gate import Gate
+
 _log = structlog.get_logger("core.admin")
 
 MAX_REQUEST_BYTES = 64 * 1024
@@ -43,10 +48,22 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 
 
 class AdminServer:
-    """One core worker's. ``path`` is the socket once it has started; None where there is none."""
+    """One core worker's. ``path`` is the socket once it has started; None where there is none.
 
-    def __init__(self, place: AdminPlace, worker: int, environment: Mapping[str, str], service: AdminService) -> None:
+    ``gate`` stands before the port, where the core has ``credentials`` and a port is set.
+    """
+
+    def __init__(
+        self,
+        place: AdminPlace,
+        worker: int,
+        environment: Mapping[str, str],
+        service: AdminService,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.path: Path | None = None
+        self.gate: Gate | None = None
+        self._credentials = credentials
         self._place = place
         self._worker = worker
         self._environment = environment
@@ -59,10 +76,10 @@ class AdminServer:
         place = self._place
         if place.is_off:
             return
-        if place.address is not None and not is_loopback(place.address):
+        if place.address is not None and not is_loopback(place.address) and self._credentials is None:
             raise PlaceError(
-                f"core.admin {place.address}: other machines can reach that, and the service asks nobody who they are; "
-                "set a loopback address or unix:PATH"
+                f"core.admin {place.address}: other machines can reach that, and without certificates "
+                "(tls.certificate_file) nobody is asked who he is; set a loopback address or unix:PATH"
             )
         try:
             path = self._choose_path(listen)
@@ -78,7 +95,7 @@ class AdminServer:
             if place.address is not None and self._worker == 1:
                 self._bind_port(server, place.address)
         except PlaceError:
-            await server.stop(None)
+            await self._stop(server, None)
             del server  # while there is a loop: it is not to wait for the garbage collector
             path.unlink(missing_ok=True)
             raise
@@ -93,10 +110,18 @@ class AdminServer:
         if server is None:
             return
         path, self.path = self.path, None
-        await server.stop(STOP_SECONDS)
+        await self._stop(server, STOP_SECONDS)
         with contextlib.suppress(OSError):
             if path is not None and path.lstat().st_ino == self._inode:  # not the one of who came after us
                 path.unlink()
+
+    async def _stop(self, server: grpc.aio.Server, grace_seconds: float | None) -> None:
+        gate, self.gate = self.gate, None
+        if gate is not None:
+            gate.stop_accepting()
+        await server.stop(grace_seconds)
+        if gate is not None:
+            await gate.close()
 
     def _choose_path(self, listen: Address) -> Path:
         """Return a path for the socket that is free; raises PlaceError."""
@@ -119,9 +144,22 @@ class AdminServer:
 
     def _bind_port(self, server: grpc.aio.Server, address: Address) -> None:
         try:
-            server.add_insecure_port(str(address))
-        except RuntimeError as error:
-            raise PlaceError(f"core.admin {address}: the port cannot be had") from error
+            if self._credentials is None:
+                server.add_insecure_port(str(address))
+            else:
+                self._open_gate(server, address, self._credentials)
+        except (RuntimeError, OSError) as error:
+            why = error.strerror if isinstance(error, OSError) else "the port cannot be had"
+            raise PlaceError(f"core.admin {address}: {why}") from error
+
+    def _open_gate(self, server: grpc.aio.Server, address: Address, credentials: Credentials) -> None:
+        """Let in on the port who has an operator's certificate; raises OSError and RuntimeError."""
+        from fleet.tls.gate import Gate
+        from fleet.tls.port import bind
+
+        self.gate = Gate("admin", credentials, roles=("admin",))
+        server.add_insecure_port(self.gate.target)
+        self.gate.open(bind(address.host, address.port, shared=False))
 
     def _bind(self, server: grpc.aio.Server, path: Path) -> None:
         mask = os.umask(0o177)  # it is never open to others, not even for a moment

@@ -57,6 +57,10 @@ _Admin = Annotated[
         "--admin", metavar="ADDRESS", help="The core to ask: unix:PATH or HOST:PORT; else that of core.listen."
     ),
 ]
+_Certificates = Annotated[
+    Path | None,
+    typer.Option("--certificates", metavar="FOLDER", help="What `tidegate certs issue admin` made for you."),
+]
 _Timeout = Annotated[
     float, typer.Option("--timeout", metavar="SECONDS", min=0.1, max=MAX_SECONDS, help="How long to wait for it.")
 ]
@@ -72,6 +76,7 @@ _Address = Annotated[str, typer.Option("--address", metavar="ADDRESS", help="Tho
 def status(
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 5.0,
     assignments: Assignments = None,
     *,
@@ -94,13 +99,14 @@ def status(
 
         print_status(client, json=json, watch_seconds=1.0 if watch else 0.0)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def sessions(
     session: Annotated[str, typer.Argument(metavar="[SESSION]", help="How a session's id begins.")] = "",
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 30.0,
     assignments: Assignments = None,
     edge: _Edge = "",
@@ -140,7 +146,7 @@ def sessions(
         )
         print_sessions(client, which, limit=limit, has_figures=figures, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def kick(
@@ -149,6 +155,7 @@ def kick(
     ] = "",
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 5.0,
     assignments: Assignments = None,
     edge: _Edge = "",
@@ -181,7 +188,7 @@ def kick(
         )
         carry_out(client, which, text=text, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def ban(
@@ -189,6 +196,7 @@ def ban(
     value: Annotated[str, typer.Argument(metavar="VALUE", help="An address, a prefix or a name.")],
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 5.0,
     assignments: Assignments = None,
     duration: Annotated[
@@ -218,7 +226,7 @@ def ban(
         who = _user_name() if by is None else by
         carry_out(client, kind.value, value, seconds=seconds, reason=reason, by=who, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def unban(
@@ -226,6 +234,7 @@ def unban(
     value: Annotated[str, typer.Argument(metavar="VALUE", help="The address, the prefix or the name.")],
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 5.0,
     assignments: Assignments = None,
     *,
@@ -246,13 +255,14 @@ def unban(
 
         carry_out(client, kind.value, value, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def bans(
     text: Annotated[str, typer.Argument(metavar="[TEXT]", help="Only those in which this stands.")] = "",
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 30.0,
     assignments: Assignments = None,
     kind: Annotated[Kind | None, typer.Option("--kind", help="Only those by this.")] = None,
@@ -274,13 +284,14 @@ def bans(
 
         print_bans(client, kind=kind.value if kind else "", text=text, limit=limit, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def announce(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="One line, in the game's charset.")],
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 5.0,
     assignments: Assignments = None,
     edge: _Edge = "",
@@ -306,7 +317,7 @@ def announce(
         which = _selection(core=core, edge=edge, region=region, account=account, character=character)
         carry_out(client, which, text, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def drain(
@@ -314,6 +325,7 @@ def drain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What it is called in the status.")],
     config: _Config = None,
     admin: _Admin = None,
+    certificates: _Certificates = None,
     timeout: _Timeout = 5.0,
     assignments: Assignments = None,
     *,
@@ -335,7 +347,7 @@ def drain(
 
         carry_out(client, role.value, name, json=json)
 
-    _carry_out(config, admin, timeout, assignments, ask)
+    _carry_out(config, admin, certificates, timeout, assignments, ask)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -347,6 +359,7 @@ def add_to(app: typer.Typer) -> None:
 def _carry_out(
     config: Path | None,
     admin: str | None,
+    certificates: Path | None,
     timeout_seconds: float,
     assignments: list[str] | None,
     ask: "Callable[[AdminClient], None]",
@@ -356,7 +369,13 @@ def _carry_out(
     from tidegate.admin.run import carry_out
 
     target = find_target(admin, settings.core.admin, settings.core.listen, os.environ)
-    refusal = carry_out(target, timeout_seconds, ask)
+    if certificates is None or target.startswith("unix:"):  # a socket asks for none
+        refusal = carry_out(target, timeout_seconds, ask)
+    else:
+        from tidegate.admin.secure_passage import secure_passage
+
+        with secure_passage(target, certificates) as passage:
+            refusal = carry_out(passage, timeout_seconds, ask)
     if refusal:
         print(f"tidegate: {refusal}", file=sys.stderr)
         raise typer.Exit(EXIT_REFUSED)

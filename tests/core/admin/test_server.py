@@ -108,7 +108,7 @@ async def test_a_place_that_was_set_and_cannot_be_had_keeps_the_core_from_starti
         async with core_at(AdminPlace(path=folder / "file.sock"), folder):
             pass
     assert (folder / "file.sock").read_text() == "theirs"
-    with pytest.raises(PlaceError, match="other machines can reach that"):
+    with pytest.raises(PlaceError, match="other machines can reach that, and without certificates"):
         async with core_at(AdminPlace(address=Address("0.0.0.0", 7402)), folder):
             pass
 
