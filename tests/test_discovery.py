@@ -20,7 +20,7 @@ from tests.relays import LOOPBACK, echo, free_port, running_origin
 from tests.test_processes import FRAME, child, say
 from tidegate.children import Child, ChildError
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)  # each starts several processes
 
 ANY_PORT = f"{LOOPBACK}:0"
 SERVING = ("passing", "serving")
