@@ -19,8 +19,9 @@ from tests.consul_server import ConsulServer, consul_server
 from tests.relays import LOOPBACK, echo, free_port, running_origin
 from tests.test_processes import FRAME, child, say
 from tidegate.children import Child, ChildError
+from tidegate.running import find_running
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(120)  # each starts several processes
 
 ANY_PORT = f"{LOOPBACK}:0"
 SERVING = ("passing", "serving")
@@ -237,6 +238,9 @@ async def test_an_upgraded_edge_stays_registered_and_keeps_its_cores(consul: Con
         await say(streams)
         (await play(players))[1].close()
         streams[1].close()
+        successor = find_running("edge", players)  # it holds the pipes of the process that was started here
+        successor.tell(signal.SIGTERM)
+        await until(lambda: not successor.is_alive, 10)
 
 
 async def test_workers_register_one_by_one(consul: ConsulServer) -> None:
