@@ -182,7 +182,8 @@ class Cores:
         return Reason.CORE_DRAINING if any(core.is_draining for core in wanted) else Reason.NO_CORE
 
     def _see_all(self) -> Sequence[SeenCore]:
-        seen = [core.see(self._game) for core in self._cores.values()]
+        game = self._game_now()  # also before the first look
+        seen = [core.see(game) for core in self._cores.values()]
         for each in seen:
             if each.is_foreign:
                 self._ignore(each.address, each.problems[-1])

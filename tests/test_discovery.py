@@ -255,7 +255,10 @@ async def test_workers_register_one_by_one(consul: ConsulServer) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (("core.listen=0.0.0.0:0",), "which is no address for others: say by which they reach this relay"),
+        (
+            ("core.listen=0.0.0.0:0", "tls.insecure=true"),
+            "which is no address for others: say by which they reach this relay",
+        ),
         (("discovery.consul_token_file=/nowhere/token",), "/nowhere/token cannot be read: No such file"),
         (("discovery.consul_authority_file=/dev/null",), "token or certificates cannot be used"),
     ],

@@ -137,7 +137,7 @@ def make_core(settings: Settings, listen: Address, worker: int = 1, credentials:
         drain_seconds=ours.drain_seconds,
         linger_seconds=ours.close_linger_seconds,
         features=_feature_config(settings),
-        origin_check_seconds=ours.origin_check_seconds if settings.discovery.kind == "consul" else 0.0,
+        origin_check_seconds=ours.origin_check_seconds if _is_asked_for_health(settings) else 0.0,
         credentials=credentials,
         store=StoreConfig(settings.store.url, settings.store.prefix, settings.game.charset),
         admin=parse_place(ours.admin),
@@ -154,6 +154,11 @@ async def start_core(core: Core, listen: Address) -> None:
         raise StartError(str(error)) from error
     except OSError as error:
         raise cannot_listen(listen, error, "core.listen") from error
+
+
+def _is_asked_for_health(settings: Settings) -> bool:
+    """Whether anybody goes by what a core says of its health while no player connects."""
+    return settings.discovery.kind == "consul" or bool(settings.http.listen)
 
 
 def _feature_config(settings: Settings) -> FeatureConfig | None:

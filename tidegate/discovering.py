@@ -10,7 +10,7 @@ import structlog
 
 from core.core import Core
 from edge.edge import Edge
-from fleet.address import Address
+from fleet.address import Address, parse_address
 from fleet.discovery.discovery import Discovery, StaticDiscovery
 from fleet.discovery.metadata import Wanted
 from fleet.records import Found, Record, Role
@@ -78,7 +78,7 @@ def discover_for_edge(settings: Settings, edge: Edge, on_cores: OnCores, worker:
 
     ours = settings.edge
     listen = Address(edge.address.host, edge.address.port)
-    address = advertised(settings.discovery, listen, "edge.listen")
+    address = parse_address(ours.public) if ours.public else advertised(settings.discovery, listen, "edge.listen")
 
     def describe() -> Record | None:
         if edge.has_handed_over:

@@ -57,8 +57,9 @@ async def edge_service(settings: Settings, worker: int = 1) -> Service:
     """Build an edge, or one worker of it; raises StartError."""
     ours = settings.edge
     taken = taken_from_predecessor()
+    credentials = credentials_of(settings, "edge")
     try:
-        edge = make_edge(settings, core_addresses(settings), worker, taken, credentials_of(settings, "edge"))
+        edge = make_edge(settings, core_addresses(settings), worker, taken, credentials)
     except HandoverError as error:
         raise StartError(str(error)) from error
     discovery = discover_for_edge(settings, edge, edge.set_cores, worker)
@@ -85,7 +86,11 @@ async def edge_service(settings: Settings, worker: int = 1) -> Service:
         drain_seconds=ours.drain_seconds + ours.close_linger_seconds,
         upgrade=upgrade,
         discovery=discovery,
-        observed=Observed(edge=edge, discovery=lambda: discovery.found),
+        observed=Observed(
+            edge=edge,
+            discovery=lambda: discovery.found,
+            certificate_expiry_seconds=lambda: 0.0 if credentials is None else credentials.expires_at_seconds,
+        ),
         worker=worker,
         is_successor=taken is not None,
     )
@@ -94,7 +99,8 @@ async def edge_service(settings: Settings, worker: int = 1) -> Service:
 async def core_service(settings: Settings, worker: int = 1) -> Service:
     """Build a core, or one worker of it, and have it listen; raises StartError."""
     ours = settings.core
-    core = make_core(settings, ours.listen, worker, credentials_of(settings, "core"))
+    credentials = credentials_of(settings, "core")
+    core = make_core(settings, ours.listen, worker, credentials)
     rules = RulesReload(core, settings.game.rules_file)
     core.orders.retire = _retire(worker, ours.workers)
     await start_core(core, ours.listen)
@@ -122,6 +128,7 @@ async def core_service(settings: Settings, worker: int = 1) -> Service:
         observed=Observed(
             core=core,
             discovery=lambda: discovery.found,
+            certificate_expiry_seconds=lambda: 0.0 if credentials is None else credentials.expires_at_seconds,
             tls_refusals=lambda: {} if core.gate is None else core.gate.refused,
             fleet_edges=lambda: discovery.found.get("edge", Found()).records,
         ),

@@ -34,6 +34,11 @@ PROCESS = (
     Metric("tidegate_discovery_relays", "gauge", "Relays that discovery gives now.", ("role",)),
     Metric("tidegate_discovery_ignored", "gauge", "What discovery found and does not use.", ("role",)),
     Metric("tidegate_discovery_stale", "gauge", "1 while discovery goes by its last good answer.", ("role",)),
+    Metric(
+        "tidegate_tls_certificate_expiry_timestamp_seconds",
+        "gauge",
+        "When the certificate in use ends.",
+    ),
     Metric("tidegate_tls_handshakes_refused_total", "counter", "TLS handshakes that were refused.", ("reason",)),
 )
 
@@ -83,6 +88,11 @@ _CORE = (
     Metric("bytes_total", "counter", "Bytes of the game carried.", ("edge", "direction")),
     Metric("frames_total", "counter", "Frames seen.", ("edge", "direction")),
     Metric("tunnels", "gauge", "Tunnels there are, attached or held."),
+    Metric("store_up", "gauge", "1 while the store answers."),
+    Metric("store_latency_seconds", "gauge", "How long its last answer took."),
+    Metric("store_queued_writes", "gauge", "Writes that wait for it."),
+    Metric("store_lost_writes_total", "counter", "Writes that were given up."),
+    Metric("store_lost_messages_total", "counter", "Messages to other cores that were lost."),
 )
 
 _FEATURES = (
@@ -97,11 +107,6 @@ _FEATURES = (
     Metric("feature_malformed_frames_total", "counter", "Frames that could not be read.", ("packet",)),
     Metric("feature_late_admissions_total", "counter", "Logins that went on without an answer."),
     Metric("feature_lost_events_total", "counter", "Events that were lost: too many waited."),
-    Metric("store_up", "gauge", "1 while the store answers."),
-    Metric("store_latency_seconds", "gauge", "How long its last answer took."),
-    Metric("store_queued_writes", "gauge", "Writes that wait for it."),
-    Metric("store_lost_writes_total", "counter", "Writes that were given up."),
-    Metric("store_lost_messages_total", "counter", "Messages to other cores that were lost."),
 )
 
 

@@ -112,6 +112,9 @@ class Metrics:
         yield from discovery_samples(observed.discovery())
         for reason, count in list(observed.tls_refusals().items()):
             yield "tidegate_tls_handshakes_refused_total", (reason,), count
+        expiry_seconds = observed.certificate_expiry_seconds()
+        if expiry_seconds:
+            yield "tidegate_tls_certificate_expiry_timestamp_seconds", (), expiry_seconds
         if observed.edge is not None:
             yield from edge_samples(observed.edge)
         if observed.core is not None:

@@ -16,6 +16,10 @@ def _no_discovery() -> Mapping[Role, Found]:
     return {}
 
 
+def _no_certificate() -> float:
+    return 0.0
+
+
 def _no_refusals() -> Mapping[str, int]:
     return {}
 
@@ -28,6 +32,7 @@ def _no_edges() -> Sequence[Record]:
 class Observed:
     """One process. ``discovery`` gives what was found by role (``core``, ``edge``).
 
+    ``certificate_expiry_seconds`` gives when the certificate in use ends, in seconds since 1970, or 0 without any.
     ``tls_refusals`` gives handshakes by why they were refused. ``fleet_edges`` gives the edges of the whole fleet, as
     the registry knows them, beside those that have a tunnel to this core.
     """
@@ -35,6 +40,7 @@ class Observed:
     edge: Edge | None = None
     core: Core | None = None
     discovery: Callable[[], Mapping[Role, Found]] = _no_discovery
+    certificate_expiry_seconds: Callable[[], float] = _no_certificate
     tls_refusals: Callable[[], Mapping[str, int]] = _no_refusals
     fleet_edges: Callable[[], Sequence[Record]] = _no_edges
 

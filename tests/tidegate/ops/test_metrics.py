@@ -120,12 +120,14 @@ async def test_what_other_parts_know() -> None:
     observed = Observed(
         discovery=lambda: {"core": Found((record,), (Ignored("b:1", "of another game"),), is_stale=True)},
         tls_refusals=lambda: Counter(expired=3),
+        certificate_expiry_seconds=lambda: 4e9,
     )
     values = await values_of(Metrics(observed))
     assert value(values, "tidegate_discovery_relays", role="core") == 1
     assert value(values, "tidegate_discovery_ignored", role="core") == 1
     assert value(values, "tidegate_discovery_stale", role="core") == 1
     assert value(values, "tidegate_tls_handshakes_refused_total", reason="expired") == 3
+    assert value(values, "tidegate_tls_certificate_expiry_timestamp_seconds") == 4e9
     assert value(values, "process_open_fds") > 0
 
 

@@ -109,7 +109,7 @@ async def test_readiness_says_why_not() -> None:
         assert ready.status_code == 503
         assert ready.json() == {
             "ready": False,
-            "edge": {"state": "serving", "problems": []},
+            "edge": {"state": "critical", "problems": ["no core takes new players"]},
             "core": {"state": "draining", "problems": []},
         }
         assert (await get(server, "/healthz")).status_code == 200
