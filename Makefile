@@ -5,6 +5,10 @@ KERNEL := .venv/.kernel
 PLOTTING := .venv/.plotting
 NGINX_STREAM := /usr/lib/nginx/modules/ngx_stream_module.so
 
+# Tests of what has no frame in its hands, and of whole fleets; once is enough, with the kernel that is installed.
+BESIDE_THE_KERNEL := tests/fleet tests/infra tests/protos tests/scripts tests/test_admin.py tests/test_deployment_page.py \
+	tests/test_discovery.py tests/test_live_fleet.py
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo test lint format types imports protos protos-check programs pytest fuzz bench docs clean
@@ -48,7 +52,8 @@ programs: ## install the programs that tests need
 	@scripts/fetch_consul.sh >/dev/null
 
 pytest: setup ## run the tests only, with the kernel compiled and interpreted
-	$(BIN)/python -m pytest -q -n auto && TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto
+	TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto $(addprefix --ignore=,$(BESIDE_THE_KERNEL))
 
 fuzz: setup ## fuzz whatever reads hostile bytes; TARGET=guard CASES=10000000 SECONDS=600 (per target) as you like
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),all) --cases $(or $(CASES),1000000) --seconds $(or $(SECONDS),0)

@@ -85,10 +85,13 @@ class BanBook:
     def __len__(self) -> int:
         return len(self._bans)
 
-    def listen(self, on_change: Callable[[BanChange], None]) -> Callable[[], None]:
-        """Have ``on_change`` called at each change, and at once if bans are known; returns what ends that."""
+    def listen(self, on_change: Callable[[BanChange], None], *, from_now_on: bool = False) -> Callable[[], None]:
+        """Have ``on_change`` called at each change, and at once if bans are known, unless only ``from_now_on``.
+
+        Returns what ends that.
+        """
         self._listeners.append(on_change)
-        if self._is_known:
+        if self._is_known and not from_now_on:
             on_change(BanChange(dict(self._bans), is_whole=True))
         return lambda: self._listeners.remove(on_change)
 

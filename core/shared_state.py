@@ -49,7 +49,9 @@ class SharedState:
         await self.store.start()
         self._is_running = True
         tunnels.begin_epoch(await self._epoch())
-        self.bans.listen(BanNotices(pack, tunnels, charset=self.charset).tell)
+        # A memory that has just begun knows of no bans, which is no reason for edges to forget those they have.
+        has_forgotten = self.store.status.kind == "memory"
+        self.bans.listen(BanNotices(pack, tunnels, charset=self.charset).tell, from_now_on=has_forgotten)
 
     async def run(self) -> None:
         """Keep the store going until cancelled."""

@@ -165,6 +165,7 @@ class Edge:
         self._new_tunnels: asyncio.Queue[EdgeTunnel] = asyncio.Queue()
         self._last_policy: EdgePolicy | None = self._cache.load()  # for players who come while there is no core
         self._is_draining = False
+        self._is_retiring = False
         self.has_handed_over = False
         self._takeover = None if taken is None else self._take_over(taken)
         self.on_handed_over: list[Callable[[], None]] = []  # told when another process has taken everything over
@@ -358,8 +359,9 @@ class Edge:
             self._cache.store(message)
 
     def _retire(self) -> None:
-        """A core wants this edge to drain; several may say so."""
-        if not self._is_draining:
+        """A core wants this edge to drain; several may say so, and the process is told once: twice ends it at once."""
+        if not self._is_draining and not self._is_retiring:
+            self._is_retiring = True
             self.on_retire()
 
     def _report(self) -> tunnel_pb2.Report:

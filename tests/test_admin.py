@@ -150,7 +150,7 @@ async def test_a_core_that_was_frozen_is_dead_for_the_others_and_publishes_afres
                     admin_pb2.KickSessionsRequest(which=admin_pb2.Selection(account="bot00001"))
                 ),
             )
-        await in_game(fleet, 1, BOTS, seconds=8)
+        await in_game(fleet, 1, BOTS, seconds=20)
         with pytest.raises(RefusedError, match="there is no core core-0; known are: core-1"):
             await fleet.ask(
                 1, lambda client: client.drain(admin_pb2.DrainRequest(role=admin_pb2.ROLE_CORE, name="core-0"))

@@ -1,6 +1,10 @@
 """Features over a fleet with a real Redis, briefly; ``python -m tests.fleet_features`` has the long forms."""
 
+import pytest
+
 from tests.fleet_features import ban_at_two_edges, kill_a_core, log_in_at_once, take_redis_away
+
+pytestmark = pytest.mark.timeout(60)  # each starts four processes and a Redis
 
 
 async def test_a_ban_holds_at_two_edges_and_the_player_reads_why() -> None:

@@ -34,6 +34,7 @@ def form(folder: Path) -> str:
     return finished.stdout.strip()
 
 
+@pytest.mark.timeout(90)  # it makes an environment
 def test_without_a_working_compiler_the_kernel_runs_interpreted(copy: Path) -> None:
     finished = build(copy, CC="false", TIDEGATE_PURE="")
     assert finished.returncode == 0

@@ -99,7 +99,13 @@ def problems(told: Sequence[Found]) -> set[str]:
 
 
 def is_fresh(*wanted: str) -> Callable[[Found], bool]:
-    return lambda found: names(found) == list(wanted) and not found.is_stale
+    """These, all of which serve by now: who has only just registered does not yet."""
+
+    def holds(found: Found) -> bool:
+        serve = all(record.health.is_serving for record in found.records)
+        return names(found) == list(wanted) and serve and not found.is_stale
+
+    return holds
 
 
 async def test_every_change_is_told_soon(consul: ConsulServer) -> None:
