@@ -155,13 +155,13 @@ variable "core" {
   }
 
   validation {
-    condition     = var.core.instances >= 1 && var.core.instances <= 8 && floor(var.core.instances) == var.core.instances
-    error_message = "core.instances is ${var.core.instances}: without a core nobody plays, and an edge knows at most 8; write 1 to 8."
+    condition     = var.core.instances >= 1 && var.core.instances <= 7 && floor(var.core.instances) == var.core.instances
+    error_message = "core.instances is ${var.core.instances}: without a core nobody plays, and an edge knows at most 8, a spare one with them; write 1 to 7."
   }
 
   validation {
-    condition     = var.core.spare >= 1 && floor(var.core.spare) == var.core.spare
-    error_message = "core.spare is ${var.core.spare}: write at least 1, the place of a core that takes over from one that drains."
+    condition     = var.core.spare >= 1 && var.core.instances + var.core.spare <= 8 && floor(var.core.spare) == var.core.spare
+    error_message = "core.spare is ${var.core.spare}: write at least 1, the place of a core that takes over from one that drains, and at most 8 with core.instances."
   }
 
   validation {
