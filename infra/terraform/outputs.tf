@@ -27,15 +27,6 @@ output "settings" {
   value       = merge({ core = module.core.settings }, { for region, each in local.edge_regions : region => each.settings })
 }
 
-output "user_data" {
-  description = "What the instances are told at their first start; there is no secret in it."
-  value = merge(
-    { core = module.core.user_data },
-    { for region, each in local.edge_regions : region => each.user_data },
-    { for each in module.consul : "consul" => each.user_data },
-  )
-}
-
 output "certificates_to_issue" {
   description = "How many certificates each region needs: one for each instance there may be, and one for one that is being replaced."
   value = merge(

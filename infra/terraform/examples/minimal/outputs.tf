@@ -18,11 +18,6 @@ output "settings" {
   value       = module.fleet.settings
 }
 
-output "user_data" {
-  description = "What the instances are told at their first start."
-  value       = module.fleet.user_data
-}
-
 output "certificates_to_issue" {
   description = "How many certificates each region needs."
   value       = module.fleet.certificates_to_issue

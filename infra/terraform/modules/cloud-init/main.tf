@@ -55,8 +55,9 @@ locals {
     } },
   )
 
-  user_data = "#cloud-config\n${jsonencode({
+  user_data = base64gzip("#cloud-config\n${jsonencode({
     write_files = [for path, file in local.files : { path = path, permissions = file.mode, content = file.content }]
     runcmd      = [["${local.library}/boot"]]
-  })}\n"
+  })}\n")
+  user_data_bytes = ceil(length(local.user_data) / 4) * 3
 }

@@ -45,10 +45,10 @@ locals {
     "/usr/local/lib/consul/boot"         = { mode = "0755", content = file("${path.module}/files/boot") }
   }
 
-  user_data = "#cloud-config\n${jsonencode({
+  user_data = base64gzip("#cloud-config\n${jsonencode({
     write_files = [for path, file in local.files : { path = path, permissions = file.mode, content = file.content }]
     runcmd      = [["/usr/local/lib/consul/boot"]]
-  })}\n"
+  })}\n")
 }
 
 ephemeral "aws_secretsmanager_random_password" "gossip" {
@@ -77,7 +77,7 @@ resource "aws_instance" "server" {
   private_ip             = local.addresses[count.index]
   vpc_security_group_ids = [aws_security_group.server.id]
   iam_instance_profile   = aws_iam_instance_profile.server.name
-  user_data              = local.user_data
+  user_data_base64       = local.user_data
 
   metadata_options {
     http_endpoint               = "enabled"

@@ -12,8 +12,3 @@ output "instances" {
   description = "Ids of the servers."
   value       = aws_instance.server[*].id
 }
-
-output "user_data" {
-  description = "What the servers are told at their first start."
-  value       = local.user_data
-}

@@ -55,7 +55,7 @@ resource "aws_launch_template" "core" {
   image_id               = var.fleet.image
   instance_type          = var.core.instance_type
   update_default_version = true
-  user_data              = base64encode(module.cloud_init.user_data)
+  user_data              = module.cloud_init.user_data
   vpc_security_group_ids = [aws_security_group.core.id]
 
   iam_instance_profile {

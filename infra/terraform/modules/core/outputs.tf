@@ -8,11 +8,6 @@ output "security_group" {
   value       = aws_security_group.core.id
 }
 
-output "user_data" {
-  description = "What the instances are told at their first start."
-  value       = module.cloud_init.user_data
-}
-
 output "settings" {
   description = "The settings file of the cores."
   value       = module.cloud_init.settings

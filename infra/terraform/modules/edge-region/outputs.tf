@@ -14,11 +14,6 @@ output "region" {
   }
 }
 
-output "user_data" {
-  description = "What the edges are told at their first start."
-  value       = module.edge.user_data
-}
-
 output "settings" {
   description = "The settings file of the edges."
   value       = module.edge.settings

@@ -59,7 +59,7 @@ resource "aws_launch_template" "edge" {
   image_id               = var.fleet.image
   instance_type          = var.edge.instance_type
   update_default_version = true
-  user_data              = base64encode(module.cloud_init.user_data)
+  user_data              = module.cloud_init.user_data
 
   iam_instance_profile {
     arn = aws_iam_instance_profile.edge.arn

@@ -21,11 +21,6 @@ output "security_groups" {
   value       = { instances = aws_security_group.edge.id, balancer = one(aws_security_group.balancer[*].id) }
 }
 
-output "user_data" {
-  description = "What the instances are told at their first start."
-  value       = module.cloud_init.user_data
-}
-
 output "settings" {
   description = "The settings file of the edges."
   value       = module.cloud_init.settings
