@@ -6,7 +6,8 @@ which in one line on standard output, and serves until standard input ends.
 Mended, because modules would otherwise have to be bent to it:
 
 - a subnet's IPv6 prefix has its state one level too deep, and the provider waits for it in vain;
-- a zone that is made with a VPC is a private one; moto goes by a flag that neither AWS nor the provider needs.
+- a zone that is made with a VPC is a private one; moto goes by a flag that neither AWS nor the provider needs;
+- a lifecycle hook that is completed lets its instance end; moto does not know the call.
 """
 
 import os
@@ -18,6 +19,8 @@ MANAGED_POLICIES = "MOTO_IAM_LOAD_MANAGED_POLICIES"
 
 def mend() -> None:
     """Change moto as the module says."""
+    from moto.autoscaling.responses import AutoScalingResponse
+    from moto.core.responses import EmptyResult
     from moto.ec2.models.subnets import Subnet
     from moto.route53.responses import Route53
 
@@ -37,8 +40,17 @@ def mend() -> None:
             self._get_bool_param = lambda name, default=None: True
         return create(self)
 
+    def complete_lifecycle_action(self: Any) -> Any:
+        group = self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+        instance = self._get_param("InstanceId")
+        assert instance in [each.instance.id for each in group.instance_states], "it is not an instance of this group"
+        assert self._get_param("LifecycleActionResult") == "CONTINUE"
+        self.autoscaling_backend.ec2_backend.terminate_instances([instance])
+        return EmptyResult()
+
     create = Route53.create_hosted_zone
     Subnet.ipv6_cidr_block_association_set = property(associations)  # type: ignore[assignment, method-assign]
+    AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action  # type: ignore[attr-defined]
     Route53.create_hosted_zone = create_hosted_zone  # type: ignore[method-assign]
 
 

@@ -1,4 +1,4 @@
-"""The example `minimal`, applied for real, read back, planned again, and destroyed."""
+"""The example `minimal`, applied for real, read back, planned again; its instances start and end; it is destroyed."""
 
 import base64
 import gzip
@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.infra.boots import check_boots, publish_release
 from tests.infra.checks import EMULATOR_DIFFERENCES, check_plan, rules_of
 from tests.infra.cloud import Terraform, aws, changes, require_terraform
-
-RELEASE = {"bucket": "releases", "key": "tidegate-0.1.0-py3-none-any.whl", "sha256": "ab" * 32}
 
 
 @pytest.mark.timeout(900)
@@ -17,7 +16,7 @@ def test_one_region_comes_is_right_stays_and_goes(tmp_path: Path) -> None:
     require_terraform()
     with aws() as cloud:
         fleet = Terraform(tmp_path, "examples/minimal", cloud.endpoint)
-        fleet.set(release=RELEASE)
+        fleet.set(release=publish_release(tmp_path, cloud, "releases"))
         fleet.apply()
         outputs = fleet.outputs()
         ec2, scaling = cloud.client("ec2"), cloud.client("autoscaling")
@@ -73,6 +72,8 @@ def test_one_region_comes_is_right_stays_and_goes(tmp_path: Path) -> None:
         found = changes(again)
         assert found.keys() <= EMULATOR_DIFFERENCES.keys(), found
         assert all(found[each] <= EMULATOR_DIFFERENCES[each] for each in found), found
+
+        check_boots(tmp_path, cloud)
 
         fleet.destroy()
         assert not scaling.describe_auto_scaling_groups()["AutoScalingGroups"]
