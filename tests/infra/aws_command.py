@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
     endpoint = os.environ["AWS_ENDPOINT_URL"]
     assert urlsplit(endpoint).hostname == "127.0.0.1", "tests use no AWS but their own"
     service, operation, *rest = words
-    client: Any = boto3.client(service, endpoint_url=endpoint)  # type: ignore[call-overload]
+    client: Any = boto3.client(service, endpoint_url=endpoint)
     try:
         if (service, operation) == ("s3", "cp"):
             return _copy(client, [word for word in rest if word != "--only-show-errors"])

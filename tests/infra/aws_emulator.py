@@ -49,9 +49,9 @@ def mend() -> None:
         return EmptyResult()
 
     create = Route53.create_hosted_zone
-    Subnet.ipv6_cidr_block_association_set = property(associations)  # type: ignore[assignment, method-assign]
-    AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action  # type: ignore[attr-defined]
-    Route53.create_hosted_zone = create_hosted_zone  # type: ignore[method-assign]
+    Subnet.ipv6_cidr_block_association_set = property(associations)
+    AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action
+    Route53.create_hosted_zone = create_hosted_zone
 
 
 def main() -> None:

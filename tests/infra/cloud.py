@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
-from botocore.config import Config
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = "registry.terraform.io"
@@ -104,9 +102,9 @@ class Terraform:
         """Destroy everything."""
         self.run("destroy", "-auto-approve", "-input=false", "-parallelism=30")
 
-    def plan(self) -> Any:
+    def plan(self, *arguments: str) -> Any:
         """Return the plan as JSON."""
-        self.run("plan", "-input=false", "-parallelism=30", "-out=plan")
+        self.run("plan", "-input=false", "-parallelism=30", "-out=plan", *arguments)
         return json.loads(self.run("show", "-json", "plan"))
 
     def outputs(self) -> dict[str, Any]:
@@ -126,8 +124,11 @@ class Cloud:
 
     def client(self, service: str, region: str = CORE_REGION) -> Any:
         """Return boto3's client for a service; `Any`, since there are dozens of them."""
+        import boto3
+        from botocore.config import Config
+
         return boto3.client(
-            service,  # type: ignore[call-overload]
+            service,
             region_name=region,
             endpoint_url=self.endpoint,
             aws_access_key_id="testing",

@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from tests.infra.checks import EMULATOR_DIFFERENCES, all_groups_let_in, check_plan, rules_of
+from tests.infra.checks import EMULATOR_DIFFERENCES, all_groups_let_in, check_plan, resources, rules_of
 from tests.infra.cloud import Cloud, Terraform, aws, changes, require_terraform
+from tidegate.commands import app
 
 RELEASE = {"bucket": "releases", "key": "tidegate-0.1.0-py3-none-any.whl", "sha256": "ab" * 32}
 CONSUL = {"release": {"bucket": "releases", "key": "consul.zip", "sha256": "cd" * 32}}
@@ -64,6 +66,7 @@ def test_three_regions_come_a_fourth_is_added_and_all_go(tmp_path: Path) -> None
         assert secret not in fleet.state()
 
         fleet.destroy()
+        check_planned_fleet(fleet, tmp_path)
         for edge in MORE_EDGES.values():
             ec2 = cloud.client("ec2", edge["region"])
             assert not [each for each in ec2.describe_vpcs()["Vpcs"] if not each["IsDefault"]]
@@ -71,6 +74,20 @@ def test_three_regions_come_a_fourth_is_added_and_all_go(tmp_path: Path) -> None
             assert not cloud.client("elbv2", edge["region"]).describe_load_balancers()["LoadBalancers"]
         (zone,) = cloud.client("route53").list_hosted_zones()["HostedZones"]
         assert zone["Name"] == "example.com."
+
+
+def check_planned_fleet(fleet: Terraform, folder: Path) -> None:
+    """Plan what `tidegate plan` writes, with nothing there."""
+    path = folder / "fleet.tfvars"
+    arguments = ["plan", "--regions", "eu-central-1=3000,sa-east-1=1000", "--out", str(path)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    fleet.set(origin={"address": "198.51.100.7:1973"}, release=RELEASE, consul=CONSUL)
+    planned = {each["address"]: each["values"] for each in resources(fleet.plan(f"-var-file={path}"))}
+    edges = planned['module.fleet.module.edge_sa_east_1["saeast1"].module.edge.aws_autoscaling_group.edge']
+    assert (edges["min_size"], edges["max_size"]) == (1, 3)
+    assert planned["module.fleet.module.core.aws_autoscaling_group.core"]["min_size"] == 6
+    assert planned["module.fleet.module.redis[0].aws_elasticache_replication_group.redis"]["num_cache_clusters"] == 2
 
 
 def check_who_is_let_in(cloud: Cloud, outputs: dict[str, Any]) -> None:

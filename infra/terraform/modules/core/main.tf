@@ -134,4 +134,9 @@ resource "aws_autoscaling_group" "core" {
     value               = local.name
     propagate_at_launch = true
   }
+
+  # A group that goes waits for its instances, which drain.
+  timeouts {
+    delete = "150m"
+  }
 }

@@ -144,6 +144,11 @@ resource "aws_autoscaling_group" "edge" {
     value               = local.name
     propagate_at_launch = true
   }
+
+  # A group that goes waits for its instances, which drain.
+  timeouts {
+    delete = "150m"
+  }
 }
 
 resource "aws_autoscaling_policy" "sessions" {
