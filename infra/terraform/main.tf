@@ -86,10 +86,9 @@ module "redis" {
   source = "./modules/redis"
   count  = var.redis == null ? 0 : 1
 
-  name          = var.name
-  redis         = var.redis
-  network       = module.core_network
-  token_version = var.redis.token_version
+  name    = var.name
+  redis   = var.redis
+  network = module.core_network
 }
 
 # Consul's servers are not a launch template, so EC2 does not look their image up.

@@ -44,6 +44,7 @@ output "next_steps" {
         [for name, edge in var.edges : { role = "edge", region = name, aws_region = edge.region }],
       ) : "infra/terraform/scripts/upload_certificates ${var.name} ${each.role} ${each.region} ${each.aws_region} certs/${each.role}-${each.region}-*"
     ]),
+    [for each in module.consul : "infra/terraform/scripts/make_secret ${data.aws_region.core.name} ${each.gossip_secret} key"],
     [for each in module.redis : "infra/terraform/scripts/set_redis_token ${data.aws_region.core.name} ${each.replication_group} ${each.redis.secret_name}"],
   )
 }

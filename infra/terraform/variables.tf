@@ -295,13 +295,12 @@ variable "edges" {
 }
 
 variable "redis" {
-  description = "What the cores share, as an ElastiCache group; null has none, and each core remembers for itself. Raise token_version for a new token."
+  description = "What the cores share, as an ElastiCache group; null has none, and each core remembers for itself."
   type = object({
     node_type      = optional(string, "cache.t4g.small")
     nodes          = optional(number, 2)
     engine_version = optional(string, "7.1")
     snapshot_days  = optional(number, 7)
-    token_version  = optional(number, 1)
   })
   default = null
 

@@ -1,6 +1,5 @@
 terraform {
-  # 1.11 has write-only arguments, which keep secrets out of the state.
-  required_version = ">= 1.11"
+  required_version = ">= 1.9"
 
   required_providers {
     aws = {

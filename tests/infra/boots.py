@@ -5,7 +5,6 @@ have to be there. Core and edge really start, from the wheel, with certificates 
 """
 
 import hashlib
-import os
 import re
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.infra.cloud import CORE_REGION, CREDENTIALS, ROOT, Cloud
+from tests.infra.cloud import CORE_REGION, ROOT, Cloud, operator_environment
 from tests.infra.instance import Instance, Metadata, build_wheel
 from tests.relays import free_port
 
@@ -54,18 +53,7 @@ class Boots:
         for name in names:
             issue = [*tidegate, "issue", role, name, "--region", region, "--folder", str(certs)]
             subprocess.run(issue, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        programs = self._folder / "operator"
-        programs.mkdir(exist_ok=True)
-        (programs / "aws").write_text(
-            f'#!/bin/bash\ncd "{ROOT}" && exec "{sys.executable}" -m tests.infra.aws_command "$@"\n'
-        )
-        (programs / "aws").chmod(0o755)
-        environment = {
-            **os.environ,
-            **CREDENTIALS,
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": self._cloud.endpoint,
-        }
+        environment = operator_environment(self._folder, self._cloud)
         folders = [str(certs / f"{role}-{name}") for name in names]
         upload = [str(UPLOAD), "minimal", role, region, CORE_REGION, *folders]
         said = subprocess.run(upload, env=environment, check=True, capture_output=True, text=True).stdout

@@ -163,6 +163,23 @@ def aws() -> Iterator[Cloud]:
             process.wait(20)
 
 
+def operator_environment(folder: Path, cloud: Cloud) -> dict[str, str]:
+    """Return the environment of an operator's shell, whose ``aws`` is ours; it stands in ``folder``."""
+    programs = folder / "operator"
+    programs.mkdir(exist_ok=True)
+    program = programs / "aws"
+    program.write_text(
+        f'#!/bin/bash\ncd "{ROOT}" && exec "{sys.executable}" -W ignore -m tests.infra.aws_command "$@"\n'
+    )
+    program.chmod(0o755)
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
+        **CREDENTIALS,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+    }
+
+
 def changes(plan: Any) -> dict[str, set[str]]:
     """Return what a plan would change: by type of resource, the attributes that differ; made and ended ones by what."""
     found: dict[str, set[str]] = {}

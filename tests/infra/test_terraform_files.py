@@ -51,7 +51,7 @@ def test_files_are_formatted() -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("module", [".", "modules/redis", "modules/steering"])
+@pytest.mark.parametrize("module", [".", "modules/edge-region", "modules/redis", "modules/steering"])
 def test_a_module_s_own_tests_pass(module: str, tmp_path: Path) -> None:
     require_terraform()
     terraform = Terraform(tmp_path, module, NO_AWS)

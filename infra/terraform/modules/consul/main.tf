@@ -51,21 +51,10 @@ locals {
   })}\n")
 }
 
-ephemeral "aws_secretsmanager_random_password" "gossip" {
-  password_length     = 32 # bytes, of which the key is made
-  exclude_punctuation = true
-}
-
 resource "aws_secretsmanager_secret" "gossip" {
   name                    = "${local.name}-gossip"
-  description             = "Gossip key of ${local.name}; Terraform makes it and does not keep it"
+  description             = "Gossip key of ${local.name}; its value is not Terraform's"
   recovery_window_in_days = 7
-}
-
-resource "aws_secretsmanager_secret_version" "gossip" {
-  secret_id                = aws_secretsmanager_secret.gossip.id
-  secret_string_wo         = base64encode(ephemeral.aws_secretsmanager_random_password.gossip.random_password)
-  secret_string_wo_version = 1
 }
 
 resource "aws_instance" "server" {

@@ -12,3 +12,8 @@ output "instances" {
   description = "Ids of the servers."
   value       = aws_instance.server[*].id
 }
+
+output "gossip_secret" {
+  description = "Name of the secret for the gossip key, for scripts/make_secret."
+  value       = aws_secretsmanager_secret.gossip.name
+}

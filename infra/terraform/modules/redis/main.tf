@@ -1,28 +1,16 @@
 # What the cores share: a Redis that is encrypted, fails over, and asks for a token.
 #
-# The token is made when it is needed, goes straight into Secrets Manager, and is in neither plan nor state. The
-# replication group's own argument for it would keep it in the state (the provider has no write-only form of it), so
-# scripts/set_redis_token gives it to the group after `apply`.
+# Terraform makes the secret for the token and never its value: that would be in the state. scripts/set_redis_token draws
+# it, puts it there, and gives it to the group.
 
 locals {
   port = 6379
 }
 
-ephemeral "aws_secretsmanager_random_password" "token" {
-  password_length     = 64
-  exclude_punctuation = true
-}
-
 resource "aws_secretsmanager_secret" "token" {
   name                    = "${var.name}-redis-token"
-  description             = "Token of the Redis ${var.name}; Terraform makes it and does not keep it"
+  description             = "Token of the Redis ${var.name}; its value is not Terraform's"
   recovery_window_in_days = 7
-}
-
-resource "aws_secretsmanager_secret_version" "token" {
-  secret_id                = aws_secretsmanager_secret.token.id
-  secret_string_wo         = ephemeral.aws_secretsmanager_random_password.token.random_password
-  secret_string_wo_version = var.token_version
 }
 
 resource "aws_security_group" "redis" {

@@ -11,5 +11,5 @@ output "redis" {
 
 output "replication_group" {
   description = "Id of the replication group, for scripts/set_redis_token."
-  value       = aws_elasticache_replication_group.redis.id
+  value       = aws_elasticache_replication_group.redis.replication_group_id
 }

@@ -15,9 +15,3 @@ variable "network" {
     private_subnets = list(object({ id = string, prefix = string }))
   })
 }
-
-variable "token_version" {
-  description = "Raise it to have a new token made; then run scripts/set_redis_token."
-  type        = number
-  default     = 1
-}
