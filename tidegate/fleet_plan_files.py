@@ -90,7 +90,7 @@ def format_variables(plan: FleetPlan) -> str:
     """Return the file's text."""
     head = [f"# By `tidegate plan`, for {plan.players} players. What it goes by:"]
     head += [f"# - {text}" for text in plan.assumptions]
-    core = {
+    core: dict[str, str | int] = {
         "instances": plan.cores,
         "spare": 1,
         "instance_type": plan.machine.name,

@@ -49,7 +49,8 @@ def _call(client: Any, operation: str, words: list[str]) -> int:
     name = operation.replace("-", "_")
     shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[name]).input_shape
     members = {xform_name(member, "-"): (member, shape.members[member]) for member in shape.members}
-    output, query, asked = "json", None, {}
+    output, query = "json", None
+    asked: dict[str, Any] = {}
     for flag, values in _flags(words):
         if flag in ("output", "query"):
             output, query = (values[0], query) if flag == "output" else (output, values[0])

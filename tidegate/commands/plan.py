@@ -40,10 +40,11 @@ def plan(
     force: Annotated[bool, typer.Option("--force", help="Replace the file.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say how many machines players need, and write it down for Terraform.
+    """Say how many machines your players need.
 
     It goes by what the benchmark measured and by what a player of the game
-    sends and gets; all that is assumed is printed.
+    sends and gets, prints all that is assumed, and writes a file of
+    variables for infra/terraform.
 
     \b
     Examples:
