@@ -10,6 +10,7 @@ Mended, because modules would otherwise have to be bent to it:
 - a lifecycle hook that is completed lets its instance end; moto does not know the call.
 """
 
+import logging
 import os
 import sys
 from typing import Any
@@ -59,6 +60,7 @@ def main() -> None:
     os.environ[MANAGED_POLICIES] = "true"
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # not a line for each request
     mend()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=int(sys.argv[1]) if sys.argv[1:] else 0, verbose=False)
     server.start()

@@ -193,7 +193,9 @@ def changes(plan: Any) -> dict[str, set[str]]:
         before, after = each["change"]["before"], each["change"]["after"]
         unknown = set(each["change"]["after_unknown"])
         found.setdefault(each["type"], set()).update(
-            name for name in {*before, *after} - unknown if before.get(name) != after.get(name)
+            name  # nothing may be an empty list or none at all
+            for name in {*before, *after} - unknown
+            if (before.get(name) or None) != (after.get(name) or None)
         )
     return found
 
