@@ -4,8 +4,8 @@ variable "name" {
   default     = "tidegate"
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{0,14}[a-z0-9]$", var.name))
-    error_message = "name is \"${var.name}\": write 2 to 16 small letters, digits and dashes, a letter first."
+    condition     = can(regex("^[a-z][a-z0-9-]{0,10}[a-z0-9]$", var.name))
+    error_message = "name is \"${var.name}\": write 2 to 12 small letters, digits and dashes, a letter first."
   }
 }
 

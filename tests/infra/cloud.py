@@ -193,11 +193,18 @@ def changes(plan: Any) -> dict[str, set[str]]:
         before, after = each["change"]["before"], each["change"]["after"]
         unknown = set(each["change"]["after_unknown"])
         found.setdefault(each["type"], set()).update(
-            name  # nothing may be an empty list or none at all
-            for name in {*before, *after} - unknown
-            if (before.get(name) or None) != (after.get(name) or None)
+            name for name in {*before, *after} - unknown if _plain(before.get(name)) != _plain(after.get(name))
         )
     return found
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with all that is nothing as None: an empty text, list or object, and a list of such."""
+    if isinstance(value, dict):
+        return {name: each for name, each in ((name, _plain(each)) for name, each in value.items()) if each} or None
+    if isinstance(value, list):
+        return [each for each in map(_plain, value) if each is not None] or None
+    return None if value == "" else value
 
 
 def _cli_configuration(mirror: Path | None) -> str:

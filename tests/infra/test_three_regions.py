@@ -137,7 +137,7 @@ def check_balancers(cloud: Cloud, outputs: dict[str, Any]) -> None:
         }
         assert attributes[1973]["proxy_protocol_v2.enabled"] == "true"
         assert attributes[1973]["preserve_client_ip.enabled"] == "false"  # edges take the header from the balancer only
-        assert attributes[1975]["proxy_protocol_v2.enabled"] == "false"
+        assert attributes[1975].get("proxy_protocol_v2.enabled", "false") == "false"
         assert 'proxy_from = ["10.' in outputs["settings"][region]
 
 

@@ -162,8 +162,8 @@ run "three_regions_with_redis_consul_and_accelerator" {
   }
 
   assert {
-    condition     = length(output.players_connect_to.regions.asia) == 4
-    error_message = "A region with addresses has one for each instance there may be."
+    condition     = length(output.players_connect_to.regions.asia) == 6
+    error_message = "A region with addresses has one for each instance there may be, with those that take over."
   }
 
   assert {

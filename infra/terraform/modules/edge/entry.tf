@@ -3,7 +3,7 @@
 resource "aws_lb" "entry" {
   count = local.has_balancer ? 1 : 0
 
-  name                             = substr(local.name, 0, 32)
+  name                             = local.name
   load_balancer_type               = "network"
   ip_address_type                  = "dualstack"
   subnets                          = local.subnets[*].id
@@ -18,7 +18,7 @@ resource "aws_lb" "entry" {
 resource "aws_lb_target_group" "game" {
   count = local.has_balancer ? 1 : 0
 
-  name                   = substr("${local.name}-game", 0, 32)
+  name                   = "${var.fleet.name}-${var.region}-game"
   vpc_id                 = var.network.vpc_id
   protocol               = "TCP"
   port                   = var.fleet.ports.game
@@ -56,7 +56,7 @@ resource "aws_lb_listener" "game" {
 resource "aws_lb_target_group" "probe" {
   count = local.has_balancer && var.fleet.ports.probe != null ? 1 : 0
 
-  name               = substr("${local.name}-probe", 0, 32)
+  name               = "${var.fleet.name}-${var.region}-probe"
   vpc_id             = var.network.vpc_id
   protocol           = "TCP"
   port               = var.fleet.ports.probe
@@ -85,9 +85,9 @@ resource "aws_lb_listener" "probe" {
   }
 }
 
-# As many as there may be instances; each takes a free one when it starts.
+# As many as there may be instances, with those that take over from others; each takes a free one when it starts.
 resource "aws_eip" "edge" {
-  count = local.has_balancer ? 0 : var.edge.max
+  count = local.has_balancer ? 0 : local.most
 
   domain = "vpc"
 

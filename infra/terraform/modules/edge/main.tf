@@ -6,6 +6,7 @@ locals {
   name         = "${var.fleet.name}-edge-${var.region}"
   has_balancer = var.edge.entry == "balancer"
   hook         = "drain"
+  most         = var.edge.max + max(1, ceil(var.edge.max / 2)) # what a refresh may bring it to (max_healthy_percentage)
   subnets      = var.network.public_subnets
   public       = local.has_balancer ? "${coalesce(var.public_name, one(aws_lb.entry[*].dns_name))}:${var.fleet.ports.game}" : "@PUBLIC@:${var.fleet.ports.game}"
 
