@@ -1,4 +1,4 @@
-"""The command ``plan``: what it reckons, what it refuses, what it writes; and that its figures are those of the records."""
+"""The command ``plan``: what it reckons, refuses and writes; and that its figures are those of the records."""
 
 import json
 from pathlib import Path
