@@ -85,7 +85,7 @@ def _value(kind: Any, values: list[str]) -> Any:
     if kind.type_name == "list":
         return [_structure(kind.member, each) for each in values]
     (text,) = values
-    return text
+    return int(text) if kind.type_name in ("integer", "long") else text
 
 
 def _structure(kind: Any, text: str) -> Any:

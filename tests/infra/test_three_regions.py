@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from tests.infra.checks import EMULATOR_DIFFERENCES, all_groups_let_in, check_plan, resources, rules_of
 from tests.infra.cloud import ROOT, Cloud, Terraform, aws, changes, operator_environment, require_terraform
 from tidegate.commands import app
+from tidegate.settings import load_settings
 
 RELEASE = {"bucket": "releases", "key": "tidegate-0.1.0-py3-none-any.whl", "sha256": "ab" * 32}
 CONSUL = {"release": {"bucket": "releases", "key": "consul.zip", "sha256": "cd" * 32}}
@@ -47,6 +48,7 @@ def test_three_regions_come_a_fourth_is_added_and_all_go(tmp_path: Path) -> None
         check_balancers(cloud, outputs)
         check_names(cloud, settings["steering"]["zone_id"], EDGES)
         check_groups(cloud, EDGES)
+        check_settings(outputs, tmp_path)
         secret = make_gossip_key(cloud, outputs, tmp_path)
 
         fleet.set(**settings, edges=MORE_EDGES)
@@ -172,6 +174,24 @@ def check_groups(cloud: Cloud, edges: dict[str, dict[str, Any]]) -> None:
             "Sessions",
             2000.0,
         )
+
+
+def check_settings(outputs: dict[str, Any], folder: Path) -> None:
+    """What instances are told to do is what the relay understands."""
+    for name, text in outputs["settings"].items():
+        path = folder / f"{name}.toml"
+        path.write_text(
+            text.replace("@NAME@", f"{name}-1").replace("@ADDRESS@", "10.0.0.9").replace("@PUBLIC@", "192.0.2.9")
+        )
+        settings = load_settings(path, {}, {})
+        assert (settings.discovery.kind, str(settings.discovery.consul_address)) == (
+            "consul",
+            "consul.tidegate.internal:8501",
+        )
+        assert settings.http.listen == "0.0.0.0:9464"
+        relay = settings.core if name == "core" else settings.edge
+        assert relay.region == ("eu" if name == "core" else name)
+    assert outputs["settings"].keys() == {"core", *EDGES}
 
 
 def make_gossip_key(cloud: Cloud, outputs: dict[str, Any], folder: Path) -> str:
