@@ -11,10 +11,9 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.infra.cloud import CORE_REGION, ROOT, Cloud, operator_environment
 from tests.infra.instance import Instance, Metadata, build_wheel
@@ -114,7 +113,7 @@ def check_boots(folder: Path, cloud: Cloud) -> None:
         (address,) = [each for each in addresses if each.get("InstanceId") == ids["minimal-edge-eu"]]
         settings = tomllib.loads(edge.path("/etc/tidegate/tidegate.toml").read_text())
         assert settings["edge"]["public"] == f"{address['PublicIp']}:1973"
-        check_services(core, edge)
+        check_services(core, edge, cloud)
         check_certificates_are_shared_out(boots, cloud, name)
         check_end(edge, boots, cloud, name, ids["minimal-edge-eu"])
 
@@ -166,7 +165,7 @@ def check_name(cloud: Cloud) -> None:
     assert records["core.minimal.internal."]["ResourceRecords"] == [{"Value": "127.0.0.1"}]
 
 
-def check_services(core: Instance, edge: Instance) -> None:
+def check_services(core: Instance, edge: Instance, cloud: Cloud) -> None:
     """Start both as their units would, on ports of this machine; they find each other by their certificates."""
     tunnel, http = free_port(), free_port()
     with service(core, "core", {"0.0.0.0:7400": f"127.0.0.1:{tunnel}", "0.0.0.0:9464": "127.0.0.1:0"}):
@@ -181,6 +180,10 @@ def check_services(core: Instance, edge: Instance) -> None:
             instance = edge.path("/etc/tidegate/instance")
             instance.write_text(instance.read_text().replace("HTTP_PORT='9464'", f"HTTP_PORT='{http}'"))
             edge.run("/usr/local/lib/tidegate/publish")
+    (metric,) = cloud.client("cloudwatch").list_metrics(Namespace="Tidegate")["Metrics"]
+    assert metric["MetricName"] == "Sessions"
+    dimensions = {"Fleet": "minimal", "Role": "edge", "Region": "eu"}  # what the group's policy tracks
+    assert {each["Name"]: each["Value"] for each in metric["Dimensions"]} == dimensions
 
 
 @contextmanager
@@ -196,18 +199,19 @@ def service(instance: Instance, role: str, changes: dict[str, str]) -> Iterator[
     program, *words = line.split()
     command = [str(instance.path(program)), *(str(settings) if word.endswith(".toml") else word for word in words)]
     log = instance.root / "service.log"
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(command, cwd=instance.root, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-    ):
-        assert process.stdout is not None
+    with log.open("w") as said, subprocess.Popen(command, cwd=instance.root, stdout=said, stderr=said) as process:
+
+        def ready_line() -> str:
+            assert process.poll() is None, log.read_text()
+            return next((each for each in log.read_text().splitlines() if f"tidegate {role}: ready" in each), "")
+
         try:
-            ready = process.stdout.readline()
-            assert "ready" in ready, log.read_text()
-            yield ready
+            wait_until(ready_line)
+            yield ready_line()
         finally:
             process.terminate()
-            assert process.wait(30) == 0, log.read_text()
+            status = process.wait(30)
+    assert status == 0, log.read_text()
 
 
 def check_certificates_are_shared_out(boots: Boots, cloud: Cloud, taken: str) -> None:
@@ -247,7 +251,7 @@ def state_of(cloud: Cloud, instance: str) -> str:
     return str(reservations[0]["Instances"][0]["State"]["Name"])
 
 
-def wait_until(is_so: Any) -> None:
+def wait_until(is_so: Callable[[], object]) -> None:
     """Wait for what another process does; fails after a minute."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not is_so():

@@ -1,4 +1,4 @@
-# A provider works in one region. Each costs a process of some 150 MB and about a second of every plan, so those that
+# A provider works in one region. Each costs a process of some 300 MB and about a second of every plan, so those that
 # are likely to get edges are listed, and the others fall back to the core's: the module says so if edges are to stand
 # there. Another region needs its four lines here and its own name behind the equals sign in main.tf.
 
