@@ -70,8 +70,9 @@ module "core_network" {
 
 # Names that only the fleet's own networks see. Edges' networks are added by modules/edge-region.
 resource "aws_route53_zone" "private" {
-  name    = local.domain
-  comment = "Inside the fleet ${var.name}"
+  name          = local.domain
+  comment       = "Inside the fleet ${var.name}"
+  force_destroy = true # a lone core enters its own address
 
   vpc {
     vpc_id = module.core_network.vpc_id

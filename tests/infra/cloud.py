@@ -7,6 +7,7 @@ which the only AWS is the emulator on a loopback port, with credentials that are
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -58,6 +59,7 @@ class Terraform:
         if not tree.exists():
             shutil.copytree(ROOT / "infra", tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.folder = tree / "terraform" / example
+        self._bound_retries()
         configuration = folder / "cli.tfrc"
         configuration.write_text(_cli_configuration(find_mirror()))
         self._environment = {
@@ -67,11 +69,19 @@ class Terraform:
             "TF_IN_AUTOMATION": "1",
             "CHECKPOINT_DISABLE": "1",
             "AWS_ENDPOINT_URL": endpoint,
-            "AWS_MAX_ATTEMPTS": "1",  # what the emulator does not know would be asked again for minutes
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1",
         }
         self._is_ready = False
+
+    def _bound_retries(self) -> None:
+        """Have providers ask once: what the emulator does not know would otherwise be asked again for minutes."""
+        texts = [each.read_text() for each in sorted(self.folder.glob("*.tf"))]
+        blocks = [block for text in texts for block in re.findall(r'^provider "aws" {\n(.*?)^}', text, re.M | re.S)]
+        aliases = [found[0] if (found := re.findall(r"^\s*alias\s*=.*$", block, re.M)) else "" for block in blocks]
+        bounded = [f'provider "aws" {{\n{alias}\n  max_retries = 1\n}}\n' for alias in aliases]
+        if bounded:
+            (self.folder / "retries_override.tf").write_text("\n".join(bounded))
 
     def set(self, **variables: object) -> None:
         """Set variables of the example, in place of those set before."""
