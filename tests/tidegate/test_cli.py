@@ -18,7 +18,7 @@ from tidegate.gameday.day import DayOptions
 from tidegate.settings import Settings
 
 COMMANDS = [
-    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"], ["probe"]),
+    *([], ["up"], ["edge"], ["core"], ["demo"], ["check-config"], ["why"], ["probe"], ["plan"]),
     *(["core", "drain"], ["edge", "drain"], ["edge", "upgrade"]),
     *(["status"], ["sessions"], ["kick"], ["ban"], ["unban"], ["bans"], ["announce"], ["drain"]),
     *(["policy"], ["policy", "show"], ["policy", "check"]),

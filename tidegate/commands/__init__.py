@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tidegate.commands import admin, certs, check_config, demo, feature, gameday, policy, probe, relay, sim, why
+from tidegate.commands import admin, certs, check_config, demo, feature, gameday, plan, policy, probe, relay, sim, why
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,6 +60,8 @@ def tidegate(
           what was refused of a session, and why
       tidegate probe fra-1.example.com:1973 sin-1.example.com:1973
           how far edges are from here, and which to use
+      tidegate plan --players 3000 --regions eu-central-1,us-east-1
+          how many machines that is, for Terraform
     """
 
 
@@ -73,6 +75,7 @@ app.command("why")(why.why)
 app.add_typer(certs.app, name="certs")
 app.command("probe")(probe.probe)
 admin.add_to(app)
+app.command("plan")(plan.plan)
 app.add_typer(policy.app, name="policy")
 app.add_typer(feature.app, name="feature")
 app.add_typer(sim.app, name="sim")
