@@ -1,4 +1,4 @@
-"""The modules as files: their format, their layout, their own tests with a mocked provider, and what they list."""
+"""The modules as files: their format, their layout, and what they list."""
 
 import re
 import shutil
@@ -9,15 +9,12 @@ import pytest
 
 from games.registry import pack_names
 from tests.infra.checks import EMULATOR_DIFFERENCES
-from tests.infra.cloud import ROOT, Terraform, require_terraform
+from tests.infra.cloud import ROOT, require_terraform
 from tidegate.fleet_plan import AWS_REGIONS
 
 FOLDER = ROOT / "infra" / "terraform"
 MODULES = [FOLDER, *sorted(each for each in (FOLDER / "modules").iterdir() if each.is_dir())]
 EXAMPLES = sorted(each for each in (FOLDER / "examples").iterdir() if each.is_dir())
-NO_AWS = "http://127.0.0.1:1"
-"""Where nobody answers: a mocked provider asks nobody."""
-
 each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 
 
@@ -48,18 +45,6 @@ def test_files_are_formatted() -> None:
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
-
-
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("module", [".", "modules/edge-region", "modules/redis", "modules/steering"])
-def test_a_module_s_own_tests_pass(module: str, tmp_path: Path) -> None:
-    require_terraform()
-    terraform = Terraform(tmp_path, module, NO_AWS)
-    said = terraform.run("test")
-    found = re.search(r"(\d+) passed, 0 failed", said)
-    assert found, said
-    runs = sum(each.read_text().count("\nrun ") for each in (FOLDER / module / "tests").glob("*.tftest.hcl"))
-    assert int(found[1]) == runs
 
 
 def test_every_region_that_has_an_alias_has_a_block_and_is_planned_for() -> None:
