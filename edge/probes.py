@@ -4,7 +4,9 @@ Made and run by `edge.edge`. Without ``edge.probe``, probes are answered by UDP 
 there instead, by UDP and HTTP. A port that cannot be had is said, and the edge does without it.
 """
 
+import contextlib
 import ipaddress
+import socket
 from collections import Counter
 from collections.abc import Callable
 
@@ -19,6 +21,9 @@ from fleet.address import Address, parse_address
 from fleet.probe import ProbeState, name_hash
 
 _log = structlog.get_logger("edge.probe")
+
+PORT_ATTEMPTS = 10
+"""How often a number is looked for that is free for UDP and for TCP, where any would do."""
 
 
 class Probes:
@@ -74,8 +79,9 @@ class Probes:
     async def open(self) -> None:
         """Bind, and begin to answer."""
         place = self._place
+        bound, listening = self._bind_both() if self._is_apart and not place.port else (None, None)
         try:
-            bound = bind_probe_socket(place.host, place.port)
+            bound = bound or bind_probe_socket(place.host, place.port)
         except OSError as error:
             _log.warning("probe_unavailable", address=str(place), by="UDP", reason=error.strerror or str(error))
         else:
@@ -84,15 +90,28 @@ class Probes:
         if not self._is_apart:
             return
         if place.port == self._players.port:  # with workers, the system would deal players out to it
+            if listening is not None:
+                listening.close()
             _log.warning("probe_unavailable", address=str(place), by="HTTP", reason="players connect there")
             return
         try:
-            listening = bind_socket(place.host, place.port, shared=True)
+            listening = listening or bind_socket(place.host, place.port, shared=True)
             self._http = ProbeHttp(listening, self._rates, self.http_outcomes, self._state, self._name)
             await self._http.open()
         except OSError as error:
             _log.warning("probe_unavailable", address=str(place), by="HTTP", reason=error.strerror or str(error))
         _log.info("probe_listening", address=str(place))
+
+    def _bind_both(self) -> tuple[socket.socket | None, socket.socket | None]:
+        """Find a number that is free for UDP and for TCP; neither where there was none in so many attempts."""
+        for _ in range(PORT_ATTEMPTS):
+            with contextlib.suppress(OSError):
+                bound = bind_probe_socket(self._place.host, 0)
+                try:
+                    return bound, bind_socket(self._place.host, bound.getsockname()[1], shared=True)
+                except OSError:
+                    bound.close()
+        return None, None
 
     def close(self) -> None:
         """Answer no more; harmless when done twice."""

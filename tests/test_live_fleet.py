@@ -13,7 +13,9 @@ pytestmark = pytest.mark.timeout(120)
 async def test_cores_come_and_go_and_only_those_on_killed_ones_are_lost() -> None:
     churned = await churn(bots=12, changes=5, seed=1)
 
-    assert churned.went_well, str(churned)
+    # How soon newcomers get in is measured by the long form, on a machine that does nothing else.
+    assert churned.sessions_lost <= churned.sessions_of_killed_cores, str(churned)
+    assert churned.ledger_is_clean, str(churned)
     assert churned.changes["kill"] >= 1
     assert churned.changes["drain"] >= 1
 
