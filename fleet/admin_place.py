@@ -22,7 +22,6 @@ import socket
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 
 from fleet.address import Address, parse_address
@@ -65,14 +64,6 @@ def parse_place(text: str) -> AdminPlace:
         return AdminPlace(address=parse_address(text))
     except ValueError as error:
         raise ValueError(f"{error}; {_EXAMPLE}") from error
-
-
-def is_loopback(address: Address) -> bool:
-    """Whether only this machine can reach an address."""
-    try:
-        return ip_address(address.host).is_loopback
-    except ValueError:
-        return address.host == "localhost"
 
 
 def socket_name(listen: Address, worker: int = 1) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 from fleet.address import Address
 from games.pko.sim.options import PlayerOptions
 from tests.consul_server import ConsulServer, consul_server
-from tests.fleet_features import until
+from tests.fleet_features import next_opcode, until
 from tests.live_features import ANY_PORT, LOOPBACK
 from tests.redis_server import RedisServer, redis_server
 from tidegate.children import Child
@@ -234,11 +234,9 @@ class Newcomers:
 
 async def _first_opcode(reader: asyncio.StreamReader) -> int:
     """Read the first frame that is no keep-alive, and return its opcode."""
-    while True:
-        size = int.from_bytes(await reader.readexactly(2))
-        frame = await reader.readexactly(size - 2)
-        if size > 2:
-            return int.from_bytes(frame[4:6])
+    while not (opcode := await next_opcode(reader)):
+        pass
+    return opcode
 
 
 @dataclass

@@ -22,7 +22,6 @@ from fleet.admin_place import (
     PlaceError,
     check_folder,
     is_answering,
-    is_loopback,
     make_folder,
     remove_stale,
     socket_name,
@@ -76,7 +75,7 @@ class AdminServer:
         place = self._place
         if place.is_off:
             return
-        if place.address is not None and not is_loopback(place.address) and self._credentials is None:
+        if place.address is not None and not place.address.is_loopback and self._credentials is None:
             raise PlaceError(
                 f"core.admin {place.address}: other machines can reach that, and without certificates "
                 "(tls.certificate_file) nobody is asked who he is; set a loopback address or unix:PATH"
