@@ -24,7 +24,11 @@ from tidegate.children import Child
 from tidegate.cli import EXIT_WRONG_USE
 from tidegate.commands import app
 from tidegate.errors import StartError
+from tidegate.gameday.conditions import Conditions
+from tidegate.gameday.fault_proxy import FaultProxy
 from tidegate.sim.server import SimServer
+
+FAR = Conditions(delay_seconds=0.1)
 
 TIMEOUT_SECONDS = 20.0
 """A command's own; the machine may be busy."""
@@ -101,7 +105,10 @@ class AdminFleet:
 
 @asynccontextmanager
 async def running_admin_fleet(cores: int = 2, edges: int = 2, *, has_redis: bool = True) -> AsyncIterator[AdminFleet]:
-    """Start it all, and end it all; each edge has a tunnel to each core, first to the one of its own number."""
+    """Start it all, and end it all; each edge has a tunnel to each core, and the one of its own number is near.
+
+    So its players are there, however busy the machine is.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tidegate-")))
         redis = stack.enter_context(redis_server()) if has_redis else None
@@ -117,7 +124,12 @@ async def running_admin_fleet(cores: int = 2, edges: int = 2, *, has_redis: bool
             log = CoreLog()
             name = f"edge-{number}"
             child = Child(name, log.note)
-            order = [fleet.cores[(number + each) % cores].address for each in range(cores)]
+            order = [fleet.cores[number % cores].address]
+            for each in range(1, cores):
+                road = FaultProxy(fleet.cores[(number + each) % cores].address)
+                order.append(await road.start())
+                road.set_conditions(FAR)
+                stack.push_async_callback(road.stop)
             address = await child.start(
                 *("edge", "--listen", ANY_PORT, "--name", name, "--region", f"region-{number}"),
                 *(part for each in order for part in ("--core", str(each))),

@@ -14,6 +14,7 @@ from edge.tunnel_client import TunnelSettings
 from fleet.tls.credentials import Credentials
 from games.pack import Pack
 from games.registry import load_pack
+from tests.servers import serving
 
 LOOPBACK = "127.0.0.1"
 WINDOW_BYTES = 64 * 1024
@@ -152,28 +153,8 @@ async def running_relay(
 @asynccontextmanager
 async def running_origin(handler: Handler) -> AsyncIterator[int]:
     """A game server whose connections ``handler`` serves; yields its port."""
-
-    serving: set[asyncio.Task[object]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        serving.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                await handler(reader, writer)
-        finally:
-            serving.discard(task)
-            writer.close()
-
-    server = await asyncio.start_server(serve, LOOPBACK, 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in list(serving):
-            task.cancel()
-        await asyncio.gather(*serving, return_exceptions=True)
+    async with serving(handler) as place:
+        yield place.port
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -18,6 +18,7 @@ from bench.generator import BUILD, LoadResult, Programs, build_programs, run_loa
 from bench.loads import MIX_FRAME_BYTES, Load
 from games.registry import load_pack
 from games.rules import compile_rules
+from tests.servers import serving
 from wire.guard import Guard
 from wire.scanner import Scanner
 from wire.tables import Tables
@@ -81,18 +82,14 @@ async def origin_that(answers: dict[int, list[int]], frame_bytes: int = 64) -> A
     seen: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                number = len(seen)
-                seen.append(await reader.readexactly(frame_bytes))
-                for answer in answers.get(number, [number]):
-                    writer.write(seen[answer])
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        while True:
+            number = len(seen)
+            seen.append(await reader.readexactly(frame_bytes))
+            for answer in answers.get(number, [number]):
+                writer.write(seen[answer])
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1], seen
+    async with serving(serve) as place:
+        yield place.port, seen
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from core.origin_check import OriginCheck
 from core.origin_watch import OriginWatch
 from tests.relays import LOOPBACK, free_port
+from tests.servers import serving
 
 
 class Visits:
@@ -17,10 +18,9 @@ class Visits:
         self.count = 0
         self.came = asyncio.Event()
 
-    def __call__(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __call__(self, *_: object) -> None:
         self.count += 1
         self.came.set()
-        writer.close()
 
 
 async def until_problem(watch: OriginWatch, has_problem: bool) -> None:
@@ -35,10 +35,8 @@ async def test_it_finds_out_that_the_game_server_went_and_came_back() -> None:
         task = asyncio.create_task(OriginCheck(LOOPBACK, port, watch, 0.02).run())
         await until_problem(watch, True)
         assert f"the game server does not answer: {LOOPBACK}:{port}: " in watch.problem
-        server = await asyncio.start_server(Visits(), LOOPBACK, port)
-        await until_problem(watch, False)
-        server.close()
-        await server.wait_closed()
+        async with serving(Visits(), port):
+            await until_problem(watch, False)
         await until_problem(watch, True)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -47,10 +45,10 @@ async def test_it_finds_out_that_the_game_server_went_and_came_back() -> None:
 
 async def test_it_is_quiet_while_players_get_in() -> None:
     now, visits = [100.0], Visits()
-    async with await asyncio.start_server(visits, LOOPBACK, 0) as server:
+    async with serving(visits) as place:
         watch = OriginWatch(lambda: now[0])  # stands still: whoever got in has done so just now
         watch.worked()
-        task = asyncio.create_task(OriginCheck(LOOPBACK, server.sockets[0].getsockname()[1], watch, 0.001).run())
+        task = asyncio.create_task(OriginCheck(LOOPBACK, place.port, watch, 0.001).run())
         await asyncio.sleep(0.05)
         assert visits.count == 0
         now[0] += 1

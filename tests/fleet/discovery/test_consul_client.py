@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fleet.address import Address
 from fleet.discovery.consul_client import MAX_ANSWER_BYTES, ConsulClient, ConsulConfig, ConsulError, check_files
 from tests.consul_server import LOOPBACK, consul_server
+from tests.servers import serving
 
 
 @asynccontextmanager
@@ -31,17 +32,12 @@ async def answering(answer: bytes) -> AsyncIterator[Address]:
     """Something that sends the same to whatever comes, and closes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
 
-    async with await asyncio.start_server(serve, LOOPBACK, 0) as server:
-        yield Address(LOOPBACK, server.sockets[0].getsockname()[1])
+    async with serving(serve) as place:
+        yield place
 
 
 def ok(body: bytes, *headers: bytes) -> bytes:

@@ -18,6 +18,7 @@ from fleet.tls.secure_end import MAX_HANDSHAKE_BYTES, SecureEnd
 from tests.certificates import Office, office
 from tests.fleet.tls.ends import knock, stranger, watched_gate
 from tests.relays import LOOPBACK
+from tests.servers import serving
 
 EDGE, CORE, ADMIN = Identity("edge", "e", "r"), Identity("core", "c", "r"), Identity("admin", "a")
 
@@ -177,16 +178,12 @@ async def test_a_road_refuses_a_core(
 async def test_a_road_refuses_what_is_no_gate(ours: Office, said: bytes, told: str) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(said)
-        writer.close()
 
     road = SecureRoad(ours.edge())
-    server = await asyncio.start_server(answer, LOOPBACK, 0)
-    try:
+    async with serving(answer) as place:
         with pytest.raises(RoadError, match=told):
-            async with road.open(f"{LOOPBACK}:{server.sockets[0].getsockname()[1]}"):
+            async with road.open(str(place)):
                 pass
-    finally:
-        server.close()
         await road.close()
 
 

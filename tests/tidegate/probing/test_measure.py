@@ -13,6 +13,7 @@ from fleet.address import Address, parse_address
 from fleet.probe import ProbeReply, ProbeState, decode_request, encode_reply
 from tests.edge.test_probes import probes
 from tests.relays import LOOPBACK, free_port
+from tests.servers import serving
 from tidegate.probing.measure import measure, measure_all
 from tidegate.probing.result import Result
 from tidegate.probing.run import build_table, run_probe
@@ -115,11 +116,8 @@ async def test_a_name_that_is_none() -> None:
 async def test_another_program_there() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"SSH-2.0-OpenSSH\r\n" + b"x" * 10_000)
-        writer.close()
 
-    server = await asyncio.start_server(speak, LOOPBACK, 0)
-    async with server:
-        place = Address(LOOPBACK, server.sockets[0].getsockname()[1])
+    async with serving(speak) as place:
         result = await measured(place, is_players_port=False, timeout_seconds=0.2)
     assert not result.answers
 

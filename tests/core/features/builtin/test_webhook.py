@@ -24,6 +24,7 @@ from core.features.kit import KitBans
 from core.features.loader import Source, load_class, make_feature
 from core.store.memory import MemoryStore
 from games.registry import load_pack
+from tests.servers import serving
 
 SECRET = "keep this to yourself"
 TOKEN = "token-in-the-path"
@@ -75,12 +76,9 @@ class Receiver:
 @asynccontextmanager
 async def receiving(*answers: bytes | None) -> AsyncIterator[Receiver]:
     receiver = Receiver(list(answers))
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.port = server.sockets[0].getsockname()[1]
-    try:
+    async with serving(receiver.serve) as place:
+        receiver.port = place.port
         yield receiver
-    finally:
-        server.close()
 
 
 def answer(status: str, *headers: str, body: bytes = b"") -> bytes:
