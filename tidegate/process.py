@@ -9,6 +9,7 @@ signal. `with_lifeline` is what the starter adds to the environment.
 """
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -18,6 +19,9 @@ from tidegate.logs import flush_logs
 
 STANDARD_INPUT = 0
 STANDARD_DESCRIPTORS = (0, 1, 2)
+
+COLLECT_AFTER = (10_000, 20, 1000)
+"""Allocations before a look at the youngest objects, and how many looks before one at the next older ones."""
 
 LIFELINE_VARIABLE = "TIDEGATE_LIFELINE"
 """From one process of ours to another and no setting: people never set it, so no settings page names it."""
@@ -42,6 +46,17 @@ def schedule_in_batches() -> None:
     """
     if hasattr(os, "SCHED_BATCH"):  # Linux only
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def spare_the_collector() -> None:
+    """Have the garbage collector pass over what is loaded by now, and rarely walk what has lived for long.
+
+    A walk over fifteen hundred sessions stopped all traffic for 50 ms and found nothing: what a session is made of is
+    freed when it ends. Young garbage is collected as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 def with_lifeline(environment: Mapping[str, str]) -> dict[str, str]:

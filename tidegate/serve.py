@@ -5,7 +5,6 @@ second one exits at once. Imported only by the commands that serve: it loads gRP
 """
 
 import asyncio
-import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -22,7 +21,7 @@ from fleet.address import MAX_PORT, Address, parse_address
 from tidegate.certificates import prepare
 from tidegate.errors import StartError, cannot_listen
 from tidegate.logs import announce
-from tidegate.process import run_until_signal, schedule_in_batches
+from tidegate.process import run_until_signal, schedule_in_batches, spare_the_collector
 from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.service_notify import ServiceNotifier
 from tidegate.services import Service, core_service, edge_service, up_service
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
     from tidegate.ops.server import HttpServer
 
 _log = structlog.get_logger("tidegate")
-
-
-COLLECT_AFTER = (10_000, 20, 1000)
-"""Allocations before a look at the youngest objects, and how many looks before one at the next older ones."""
 
 
 def serve_edge(settings: Settings) -> int:
@@ -125,7 +120,7 @@ async def _serve_telling(
     say_ready: Callable[[str], None],
 ) -> int:
     http = _open_http(settings, service)
-    _spare_the_collector()
+    spare_the_collector()
     on_hangup = service.reload or (refuse_reload if notifier.is_service else None)
     if on_hangup is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, on_hangup)
@@ -164,17 +159,6 @@ async def _serve_telling(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return 0
-
-
-def _spare_the_collector() -> None:
-    """Have the garbage collector pass over what is loaded by now, and rarely walk what has lived for long.
-
-    A walk over fifteen hundred sessions stopped all traffic for 50 ms and found nothing: what a session is made of is
-    freed when it ends. Young garbage is collected as ever.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 def _open_http(settings: Settings, service: Service) -> "HttpServer | None":

@@ -16,6 +16,7 @@ back for each (`tidegate.gameday.origin_control` asks). Lines and answers:
 
 import asyncio
 import contextlib
+import gc
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -137,6 +138,7 @@ def run_origin(*, port: int) -> int:
     async def serve(stopping: asyncio.Event) -> int:
         origin = Origin()
         address = await origin.start(port)
+        gc.disable()  # a walk over what is queued for bots that do not read would hold all others up
         announce(f"tidegate gameday origin: ready, players at {address}, game pko")
         await stopping.wait()
         await origin.stop()

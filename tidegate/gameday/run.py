@@ -20,7 +20,7 @@ from tidegate.gameday.network import Network
 from tidegate.gameday.progress import showing
 from tidegate.gameday.report import Report, describe
 from tidegate.gameday.settling import settle
-from tidegate.process import run_until_signal
+from tidegate.process import run_until_signal, spare_the_collector
 
 JOIN_SECONDS = 60.0
 STEADY_SECONDS = 1.0
@@ -83,6 +83,7 @@ class _Run:
         except TimeoutError:
             why = ", ".join(f"{reason} ({count} times)" for reason, count in crowd.failed_logins.most_common(3))
             raise ChildError(f"{crowd.playing} of {options.bots} bots got to play. {why}") from None
+        spare_the_collector()
         await asyncio.sleep(STEADY_SECONDS)
         return GameDay(options, self._network, crowd, Random(options.seed), self._say)  # noqa: S311 - no secret
 
