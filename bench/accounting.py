@@ -35,6 +35,14 @@ def memory_bytes(pids: Iterable[int], proc: Path = PROC) -> int:
     return sum(_memory_kibibytes(proc / str(pid)) for pid in pids) * 1024
 
 
+def own_bytes(pids: Iterable[int], proc: Path = PROC) -> int:
+    """Return the memory that these processes hold themselves (anonymous), together.
+
+    Told without a walk over their pages, which would hold up what they are measured at.
+    """
+    return sum(_field_kibibytes(proc / str(pid) / "status", "RssAnon") for pid in pids) * 1024
+
+
 def processor_seconds(pids: Iterable[int], proc: Path = PROC) -> float:
     """Return the processor time that these processes have used, all their threads together."""
     ticks = 0
@@ -74,9 +82,12 @@ def _behind_name(folder: Path) -> list[str]:
 
 
 def _memory_kibibytes(folder: Path) -> int:
-    for name, field in (("smaps_rollup", "Pss"), ("status", "VmRSS")):
-        with contextlib.suppress(OSError):
-            found = re.search(rf"^{field}:\s+(\d+) kB", (folder / name).read_text(encoding="utf-8"), re.MULTILINE)
-            if found:
-                return int(found[1])
+    return _field_kibibytes(folder / "smaps_rollup", "Pss") or _field_kibibytes(folder / "status", "VmRSS")
+
+
+def _field_kibibytes(file: Path, field: str) -> int:
+    with contextlib.suppress(OSError):
+        found = re.search(rf"^{field}:\s+(\d+) kB", file.read_text(encoding="utf-8"), re.MULTILINE)
+        if found:
+            return int(found[1])
     return 0

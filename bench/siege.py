@@ -22,12 +22,14 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import fields
 from typing import Any
 
-from bench.accounting import families_of, machine_seconds, memory_bytes, processor_seconds
+from bench.accounting import families_of, machine_seconds, own_bytes, processor_seconds
 from bench.processes import LOOPBACK, Process, free_port, running
 from bench.siege_attack import KINDS
 from bench.siege_bots import ATTACKED, DISTURBED, QUIET
+from games.pko.sim.options import PlayerOptions
 
 STANDING_SECONDS = 20
 """How long all attackers are there at once, unless a deadline is asked for."""
@@ -68,9 +70,9 @@ async def patient_server() -> AsyncIterator[int]:
     port = free_port()
     patience = "login_seconds=3600.0, silence_seconds=3600.0, keep_alive_seconds=30.0, max_connections=100_000"
     program = f"run_server(listen=Address('{LOOPBACK}', {port}), options=WorldOptions({patience}))"
-    imports = "import gc; from fleet.address import Address; from games.pko.sim.options import WorldOptions"
-    collector = "gc.collect(); gc.freeze(); gc.set_threshold(10_000, 20, 1000)"  # as the relays do
-    command = f"{imports}; from tidegate.sim.server import run_server; {collector}; {program}"
+    imports = "from fleet.address import Address; from games.pko.sim.options import WorldOptions"
+    own = "from tidegate.process import spare_the_collector; from tidegate.sim.server import run_server"
+    command = f"{imports}; {own}; spare_the_collector(); {program}"
     async with running("sim server", sys.executable, "-c", command) as process:
         await process.wait_for(r"ready")
         yield port
@@ -145,13 +147,13 @@ async def siege(options: argparse.Namespace) -> dict[str, Any]:
         windows = asyncio.create_task(filing.run())
         filing.turn(QUIET)
         await asyncio.sleep(options.quiet_seconds)
-        before = memory_bytes(relays)
+        before = own_bytes(relays)
         peaks = [before]
 
         async def watch() -> None:
             while True:
                 await asyncio.sleep(MEMORY_SECONDS)
-                peaks.append(await asyncio.to_thread(memory_bytes, relays))
+                peaks.append(await asyncio.to_thread(own_bytes, relays))
 
         watching = asyncio.create_task(watch())
         filing.turn("")  # the attackers' start is nobody's time
@@ -208,7 +210,8 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--rate", type=float, default=100, help="new connections a second")
     parser.add_argument("--bots", type=int, default=200)
-    parser.add_argument("--moves-per-second", type=float, default=4.0, help="what each bot does")
+    moves = next(each.default for each in fields(PlayerOptions) if each.name == "moves_per_second")
+    parser.add_argument("--moves-per-second", type=float, default=moves, help=f"what each bot does; by default {moves}")
     parser.add_argument("--quiet-seconds", type=int, default=30, help="how long bots play before it, and after it")
     parser.add_argument(
         "--login-seconds",

@@ -22,7 +22,7 @@ class PlayerWord:
     """One tunnel's."""
 
     def __init__(self) -> None:
-        self._told: dict[int, bytes] = {}  # by slot: the last message
+        self._told: dict[int, tuple[bytes | bool | None, ...]] = {}  # by slot: what the last message was made of
         self._turns: deque[int] = deque()  # slots, those whose turn it is first
         self._last_slot = 0
         self._fresh: dict[int, None] = {}  # slots of those who are not in the game yet
@@ -45,11 +45,13 @@ class PlayerWord:
                     self._fresh[slot] = None
             if slot in turns:
                 self._turns.append(slot)
-            player = _player(slot, session)
-            said = player.SerializeToString()
-            if identity and self._told.get(slot) != said:
+            if not identity:  # it has said nothing: thousands may
+                continue
+            known = (identity.get("account"), identity.get("hardware"), identity.get("character"))
+            said = (*known, session.is_logged_in, session.is_opaque)
+            if self._told.get(slot) != said:
                 self._told[slot] = said
-                yield player
+                yield _player(slot, session)
 
     def _take_in(self, sessions: dict[int, Session]) -> None:
         """Note the slots that are new; they only grow, and the newest are the last of the sessions."""
