@@ -116,7 +116,7 @@ class Core:
         self.registry = Registry(store, self.roster, self.portrait.core, self.portrait.edges)
         self.service.on_edges = self.registry.refresh_soon
         self.orders = Orders(config.name, self.roster, self.service, pack, charset)
-        self._admin_service = AdminService(config.name, store, bans, self.orders, charset)
+        self._admin_service = AdminService(config.name, store, bans, self.orders, charset, self.registry.scan)
         self.admin = AdminServer(
             config.admin, config.limits.worker, config.environment, self._admin_service, config.credentials
         )

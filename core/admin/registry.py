@@ -2,18 +2,31 @@
 
 They vanish with the process (`core.store.protocol`). Sessions are written when they begin, end or get another name,
 gathered for a moment, so that a connection that is over at once is never written; figures are written every two
-seconds. Nothing waits for the store, and nothing here runs per packet.
+seconds. Nothing waits for the store, and nothing here runs per packet. A core whose store is its own memory writes no
+sessions there: it has them all in its roster.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
 
-from core.admin.entries import CORES, EDGES, SELF, SESSIONS, CoreEntry, EdgeEntry, encode_entry, session_entry
+from core.admin.entries import (
+    CORES,
+    EDGES,
+    SELF,
+    SESSIONS,
+    CoreEntry,
+    EdgeEntry,
+    SessionEntry,
+    encode_entry,
+    session_entry,
+)
+from core.admin.fleet import scan_sessions
+from core.admin.selection import Matcher
 from core.roster import Roster
 from core.store.protocol import Store
 from wire.errors import MisuseError
@@ -41,6 +54,7 @@ class Registry:
     ) -> None:
         self._store = store
         self._roster = roster
+        self._is_alone = store.status.kind == "memory"  # nobody else reads what it would write of its sessions
         self._describe_core = describe_core
         self._describe_edges = describe_edges
         self._changed: dict[str, None] = {}  # sessions, in their order
@@ -49,7 +63,8 @@ class Registry:
         self._must_publish = False
         self.unlisted_sessions = 0
         self._core = ""
-        roster.on_change = self._note
+        if not self._is_alone:
+            roster.on_change = self._note
 
     def refresh_soon(self) -> None:
         """Something changed that nobody should have to wait for: an edge came, or drains."""
@@ -78,6 +93,18 @@ class Registry:
         for field in self._edges - edges.keys():
             self._store.disown(EDGES, field)
         self._edges = set(edges)
+
+    async def scan(self, matcher: Matcher) -> AsyncIterator[SessionEntry]:
+        """Yield the sessions of all cores that fit, each once, in no order; traffic goes on between parts."""
+        if not self._is_alone:
+            async for entry in scan_sessions(self._store, matcher):
+                yield entry
+            return
+        for number, seat in enumerate(list(self._roster.seats.values())):
+            if number % SESSIONS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            if matcher.fits(seat, self._core):
+                yield session_entry(seat, self._core)
 
     def _note(self, session_id: str) -> None:
         self._changed[session_id] = None

@@ -6,7 +6,7 @@ Described in `protos/tidegate/admin/v1/admin.proto`; who can reach it is the bus
 from __future__ import annotations
 
 import heapq
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, NoReturn
 
@@ -15,7 +15,7 @@ import grpc
 from core.admin import answers as say
 from core.admin.asks import ANSWER_SECONDS, Asks, Fields
 from core.admin.entries import SessionEntry
-from core.admin.fleet import FleetState, read_fleet, scan_sessions
+from core.admin.fleet import FleetState, read_fleet
 from core.admin.orders import MAX_FIGURES, Orders
 from core.admin.selection import Matcher, Selection
 from core.ban_entries import value_of
@@ -30,6 +30,9 @@ MAX_LIMIT = 1_000_000
 MAX_AMBIGUOUS = 10
 MIN_ID_DIGITS = 6
 DEFAULT_KICK = "An operator has ended your session."
+
+Scan = Callable[[Matcher], AsyncIterator[SessionEntry]]
+"""Finds the sessions that fit, of all cores: `core.admin.registry.Registry.scan`."""
 
 _Context = Any  # grpc.aio.ServicerContext; its stubs do not follow the form with async methods
 
@@ -56,14 +59,15 @@ class _Outcome:
 
 
 class AdminService(admin_pb2_grpc.AdminServiceServicer):
-    """One core's; ``name`` is the core's."""
+    """One core's; ``name`` is the core's, and ``scan`` finds sessions of all cores."""
 
-    def __init__(self, name: str, store: Store, bans: BanBook, orders: Orders, charset: str) -> None:
+    def __init__(self, name: str, store: Store, bans: BanBook, orders: Orders, charset: str, scan: Scan) -> None:
         self._name = name
         self._store = store
         self._bans = bans
         self._orders = orders
         self._charset = charset
+        self._scan = scan
         self._asks = Asks(store, orders.answer)
 
     def close(self) -> None:
@@ -84,7 +88,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         try:
             which = await self._read(request.which)
             _check_limit(request.limit)
-            found = [entry async for entry in scan_sessions(self._store, Matcher(which))]
+            found = [entry async for entry in self._scan(Matcher(which))]
             total = len(found)
             shown = heapq.nsmallest(request.limit or total, found, key=lambda entry: (entry.since, entry.id))
             for start in range(0, len(shown), PART):
@@ -253,7 +257,7 @@ class AdminService(admin_pb2_grpc.AdminServiceServicer):
         if len(which.id) < MIN_ID_DIGITS:
             raise MisuseError(f"{which.id!r} is too little of a session's id: at least {MIN_ID_DIGITS} digits")
         found = []
-        async for entry in scan_sessions(self._store, Matcher(which)):
+        async for entry in self._scan(Matcher(which)):
             found.append(entry.id)
             if len(found) > MAX_AMBIGUOUS:
                 break
