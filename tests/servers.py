@@ -66,8 +66,8 @@ class _Connection(asyncio.StreamReaderProtocol):
         try:
             if (serving := self._handler(reader, writer)) is not None:
                 await serving
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # streams of Python 3.11 call a cancelled task's error one of the loop's
         finally:
             self._accepted.served.discard(task)
             writer.close()
