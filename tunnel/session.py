@@ -528,15 +528,20 @@ class Session:
     def _to_tunnel(self, span: bytes) -> None:
         """Send a span as far as the credit and the tunnel's room go, and stop reading until the rest has gone too.
 
-        Who reads when the tunnel has no room left keeps what he has read: a thousand sessions that all read once more
-        would otherwise pile up a hundred times what the tunnel may hold.
+        Who reads when the tunnel has no room left, or the session little credit, keeps what he has read: a thousand
+        sessions that all read once more would otherwise pile up a hundred times what the tunnel may hold, and tens of
+        kilobytes each beside their windows.
         """
         buffer = self._buffer
         if not self._pending and buffer.has_room(len(span)) and self._send.spend_all(len(span)):
             buffer.add(self.slot, DATA, span)
-            if self._link is not None and not buffer.has_room(len(span)):
+            if self._link is None:
+                return
+            if not buffer.has_room(len(span)):
                 self._link.pause()
                 self._owner.wait_for_relief(self)
+            elif self._send.is_low():
+                self._link.pause()
             return
         if self._link is not None:
             self._link.pause()
@@ -579,7 +584,7 @@ class Session:
             self._end_or_wait()
 
     def _resume_link(self) -> None:
-        if self._link is None or self._pending or self._link_ended:
+        if self._link is None or self._pending or self._link_ended or self._send.is_low():
             return
         if self._buffer.is_congested():
             self._owner.wait_for_relief(self)

@@ -4,6 +4,7 @@ cdef class SendCredit:
     cdef public Py_ssize_t window_bytes
 
     cpdef bint spend_all(self, Py_ssize_t size)
+    cpdef bint is_low(self)
     cpdef grant(self, Py_ssize_t size)
 
 cdef class ReceiveCredit:

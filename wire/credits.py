@@ -38,6 +38,10 @@ class SendCredit:
         self.available -= size
         return True
 
+    def is_low(self) -> bool:
+        """Whether less than a quarter is left, which a read may exceed; the receiver returns that much at the latest."""
+        return self.available < self.window_bytes // 4
+
     def grant(self, size: int) -> None:
         """Take back credit the receiver returned.
 

@@ -63,16 +63,21 @@ def test_a_core_checks_what_an_edge_let_through() -> None:
 def test_without_credit_the_link_is_paused_and_the_rest_waits() -> None:
     end = FakeEnd(EDGE_SIDE)
     session, link = make(end)
-    session.link_data(bytes(WINDOW))
+    session.link_data(bytes(WINDOW - WINDOW // 4))
     assert not link.is_paused
+    session.link_data(bytes(WINDOW // 4))
+    assert link.is_paused  # one more read would be more than there is credit for
     session.link_data(b"abc")
     assert link.is_paused
     assert session.held_bytes == 3
     session.tunnel_credit(2)
     assert link.is_paused
-    session.tunnel_credit(500)
+    session.tunnel_credit(WINDOW // 4)
+    assert link.is_paused
+    session.tunnel_credit(1)
     assert not link.is_paused
-    assert [event[2] for event in end.outgoing] == [bytes(WINDOW), b"ab", b"c"]
+    assert b"".join(event[2] for event in end.outgoing) == bytes(WINDOW) + b"abc"
+    assert [len(event[2]) for event in end.outgoing][2:] == [2, 1]
 
 
 def test_waiting_bytes_are_cut_between_frames() -> None:

@@ -58,7 +58,11 @@ class SlowClient:
         await day.network.origin.flood(session.number for session in sessions)
         day.say(f"{len(sessions)} bots have stopped reading")
         await self._fill(day)
-        self._bytes_each = max(0, await _memory(day) - memory_before) / max(1, len(sessions))
+        held = {name: size - memory_before[name] for name, size in (await _memory(day)).items()}
+        self._bytes_each = max(0, sum(held.values())) / max(1, len(sessions))
+        day.figures["of that"] = ", ".join(
+            f"{size / 1024 / max(1, len(sessions)):.0f} KiB in {name}" for name, size in held.items()
+        )
         day.figures["the system's memory for sockets, each"] = (
             f"{(socket_memory_bytes() - sockets_before) / max(1, len(sessions)) / 1024:.0f} KiB"
         )
@@ -106,7 +110,6 @@ class SlowClient:
         return watch.round_trips.percentile(99)
 
 
-async def _memory(day: GameDay) -> int:
-    """Return what the relays hold; the system takes its time to count it, in which the bots go on."""
-    figures = [await asyncio.to_thread(read_figures, relay.pid) for relay in day.network.relays]
-    return sum(each.own_bytes for each in figures)
+async def _memory(day: GameDay) -> dict[str, int]:
+    """Return what each relay holds, in bytes; the system takes its time to count it, in which the bots go on."""
+    return {relay.name: (await asyncio.to_thread(read_figures, relay.pid)).own_bytes for relay in day.network.relays}
