@@ -31,7 +31,8 @@ from games.registry import load_pack
 from tidegate import __version__
 from tidegate.errors import StartError, cannot_listen
 from tidegate.settings import Settings
-from tidegate.settings_models import SECTIONS, EdgeSettings
+from tidegate.settings_edge import EdgeSettings
+from tidegate.settings_models import SECTIONS
 from wire.errors import MisuseError
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from tidegate import __version__
 from tidegate.certificates import is_allowed
 from tidegate.errors import StartError
 from tidegate.settings import Settings
-from tidegate.settings_models import UNSPECIFIED_HOSTS, DiscoverySettings, advertised_address
+from tidegate.settings_addresses import UNSPECIFIED_HOSTS, advertised_address
+from tidegate.settings_every_relay import DiscoverySettings
 from tunnel.options import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
