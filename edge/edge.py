@@ -18,12 +18,12 @@ from edge.bans_cache import BansCache
 from edge.core_choice import SeenCore
 from edge.cores import Cores
 from edge.denied_names import DeniedNames
+from edge.departure import Departure
 from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
-from edge.handover import HandoverError, Wire
 from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
-from edge.player_link import Deadlines, PlayerLink
+from edge.player_link import Deadlines
 from edge.policy_cache import PolicyCache
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.probes import Probes
@@ -31,7 +31,7 @@ from edge.refusal_log import RefusalLog
 from edge.shared_counts import SharedCounts, private_counts
 from edge.takeover import Takeover
 from edge.tunnel_client import TunnelClient, TunnelSettings
-from edge.upgrade import READY_SECONDS, TakenEdge, hand_over, send_the_rest, wait_for_successor
+from edge.upgrade import TakenEdge
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
 from fleet.probe import ProbeState, state_of
@@ -266,39 +266,24 @@ class Edge:
 
     async def hand_over(self, end: socket.socket) -> None:
         """Give everything to the process at the other end; raises HandoverError, and this edge goes on then."""
-        wire = Wire(end, READY_SECONDS)
-        try:
-            await wait_for_successor(wire)
-            await self._bans_cache.save()
-            began = time.monotonic()
-            self._listener.pause()
-            links: list[PlayerLink] = []
-            try:
-                await self._door.settled()
-                # The tunnels first: as long as one is attached, players come in by it, and go on reading by its credit.
-                await self._cores.stand_still()
-                if self._is_draining:
-                    raise HandoverError("the edge is draining")
-                links = self._door.links()
-                for link in links:
-                    link.stand_still()
-                under_way = await hand_over(wire, self._listener.fileno(), self._cores.clients, links, began)
-            except BaseException:  # whatever it was: players must not stand still for it
-                self._listener.go_on()
-                for link in links:
-                    link.move_on()
-                self._cores.go_on()
-                raise
-            self._is_draining = True
-            self.has_handed_over = True
-            self._bans_cache.close()
-            self.probes.close()
-            for tell in self.on_handed_over:
-                tell()
-            self._door.send_away(Reason.EDGE_DRAINING)
-            await send_the_rest(wire, under_way)
-        finally:
-            wire.close()
+        departure = Departure(
+            self._listener,
+            self._door,
+            self._cores,
+            self._bans_cache,
+            is_draining=lambda: self._is_draining,
+            on_taken=self._taken,
+        )
+        await departure.hand_over(end)
+
+    def _taken(self) -> None:
+        """Another process has everything: have nothing to do with players and files any more."""
+        self._is_draining = True
+        self.has_handed_over = True
+        self._bans_cache.close()
+        self.probes.close()
+        for tell in self.on_handed_over:
+            tell()
 
     async def drain(self) -> None:
         """Let no new players in, wait for the others to leave, and end the rest at the deadline."""
