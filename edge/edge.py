@@ -4,7 +4,6 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -12,25 +11,24 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge.access_lists import AccessLists
-from edge.admission import Admission, Limits
+from edge.admission import Admission
 from edge.bans import BanBooks
 from edge.bans_cache import BansCache
+from edge.config import EdgeConfig
 from edge.core_choice import SeenCore
 from edge.cores import Cores
 from edge.denied_names import DeniedNames
 from edge.departure import Departure
-from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits, Hope
+from edge.door import Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
-from edge.player_link import Deadlines
 from edge.policy_cache import PolicyCache
-from edge.prefixes import PrefixSet, parse_prefix
 from edge.probes import Probes
 from edge.refusal_log import RefusalLog
-from edge.shared_counts import SharedCounts, private_counts
+from edge.shared_counts import private_counts
 from edge.takeover import Takeover
-from edge.tunnel_client import TunnelClient, TunnelSettings
+from edge.tunnel_client import TunnelClient
 from edge.upgrade import TakenEdge
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
@@ -54,58 +52,6 @@ TICK_SECONDS = 1.0
 
 _SAID_ONCE = frozenset((Reason.NO_CORE, Reason.CORE_DRAINING, Reason.EDGE_DRAINING))
 """Reasons that are logged when they begin, and not again for each player they meet."""
-
-
-LOOPBACK = PrefixSet((parse_prefix("127.0.0.0/8"), parse_prefix("::1")))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmissionConfig:
-    """Who may come in, and how long he may take. The files may be empty: then there are no lists.
-
-    ``counts`` is the memory shared with other workers; None for an edge that is one process. ``max_connections``
-    is what the limit on open files leaves for players; 0 for what the sessions need.
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    exempt: PrefixSet = LOOPBACK
-    proxy_from: PrefixSet = field(default_factory=PrefixSet)
-    deny_file: str = ""
-    allow_file: str = ""
-    counts: SharedCounts | None = None
-    max_connections: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeConfig:
-    """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
-
-    It keeps a tunnel to each of the ``cores``, the preferred one first; `Edge.set_cores` brings others, or the first.
-    With ``credentials`` it talks to cores with a certificate only. ``public`` and ``probe`` are HOST:PORT or empty
-    (`edge.probes`).
-    """
-
-    listen_host: str
-    listen_port: int
-    cores: tuple[str, ...]
-    tunnel: TunnelSettings
-    max_sessions: int
-    shares_port: bool
-    drain_seconds: float
-    linger_seconds: float
-    backlog: int
-    admission: AdmissionConfig = AdmissionConfig()
-    policy_cache: str = ""
-    bans_cache: str = ""
-    credentials: "Credentials | None" = None
-    public: str = ""
-    probe: str = ""
-
-    @property
-    def max_connections(self) -> int:
-        """Descriptors for players: sessions, and those who wait or are told that they cannot have one."""
-        return self.admission.max_connections or self.max_sessions + ROOM_BESIDE_SESSIONS
 
 
 class Edge:

@@ -18,8 +18,9 @@ from core.features.errors import FeatureError
 from core.shared_state import StoreConfig
 from edge.access_lists import ListError
 from edge.admission import Limits
+from edge.config import AdmissionConfig, EdgeConfig
 from edge.door import ROOM_BESIDE_SESSIONS
-from edge.edge import AdmissionConfig, Edge, EdgeConfig
+from edge.edge import Edge
 from edge.player_link import Deadlines
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.shared_counts import Geometry, SharedCounts, attach_memory
