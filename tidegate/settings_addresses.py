@@ -14,9 +14,6 @@ from edge.prefixes import parse_prefix
 from fleet.address import Address, parse_address
 from fleet.admin_place import parse_place
 
-UNSPECIFIED_HOSTS = ("0.0.0.0", "::")  # noqa: S104 - nothing listens by this
-"""Where a relay may listen and nobody can connect."""
-
 
 def _read_address(value: object) -> Address:
     if isinstance(value, Address):
@@ -78,7 +75,7 @@ def _read_advertised(value: object) -> str:
         address = advertised_address(value, 1)
     except ValueError as error:
         raise ValueError(f"{value[:60]!r} is no address for others: write HOST or HOST:PORT") from error
-    if address.port == 0 or address.host in UNSPECIFIED_HOSTS:
+    if address.port == 0 or address.is_unspecified:
         raise ValueError(f"{value!r} is no address for others, who cannot connect there; write HOST or HOST:PORT")
     return value
 
