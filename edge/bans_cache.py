@@ -18,13 +18,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from hashlib import sha256
 from pathlib import Path
 
 import structlog
 
 from edge.bans import BanBooks, BanSet
-from fleet.kept_file import KeptFileError, read_kept, replace_kept
+from fleet.kept_file import CHECKSUM_BYTES, KeptFileError, read_kept, replace_kept
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.bans import MAX_BANS, MAX_NAME_BYTES, MAX_NOTICE_BYTES, Ban, BanChanges, check_notice
 from tunnel.bans_codec import MAX_BANS_BYTES, BansPacker, decode_bans
@@ -34,11 +33,9 @@ from wire.layout import RAW, FrameLayout
 _log = structlog.get_logger("edge.bans")
 
 MAGIC = b"tidegate-bans\n"
-CHECKSUM_BYTES = 32
 TIME_BYTES = 8
 LENGTH_BYTES = 4
-BODY_OFFSET = len(MAGIC) + CHECKSUM_BYTES
-MAX_FILE_BYTES = BODY_OFFSET + TIME_BYTES + MAX_BANS * (MAX_NAME_BYTES + MAX_NOTICE_BYTES + 64)
+MAX_FILE_BYTES = len(MAGIC) + CHECKSUM_BYTES + TIME_BYTES + MAX_BANS * (MAX_NAME_BYTES + MAX_NOTICE_BYTES + 64)
 """All the bans there may be, each with the longest name and a notice of its own: 134 MB. Most files have four."""
 
 SAVE_SECONDS = 5.0
@@ -116,7 +113,7 @@ class BansCache:
 
     def _save(self, path: Path, sets: Sequence[BanSet]) -> None:
         try:
-            replace_kept(path, self._pack(sets))
+            replace_kept(path, MAGIC, self._pack(sets))
         except OSError as error:
             if not self._is_complaining:
                 reason = error.strerror or str(error)
@@ -131,12 +128,13 @@ class BansCache:
         for message in _messages(_each_once(sets, now)):
             body += (len(message).to_bytes(LENGTH_BYTES), message)
             time.sleep(YIELD_SECONDS)
-        joined = b"".join(body)
-        return MAGIC + sha256(joined).digest() + joined
+        return b"".join(body)
 
     def _load(self, path: Path, layout: FrameLayout | None) -> BanSet:
-        """Read the file; raises OSError and TunnelFault."""
-        body = _unseal(read_kept(path, MAX_FILE_BYTES))
+        """Read the file; raises OSError, KeptFileError and TunnelFault."""
+        body = read_kept(path, MAGIC, "bans", MAX_FILE_BYTES).checked()
+        if len(body) < TIME_BYTES:
+            raise TunnelFault("it ends too early")
         saved_at = int.from_bytes(body[:TIME_BYTES]) / 1000
         age = max(0.0, self._wall_clock() - saved_at)  # a clock that went back makes no ban longer
         bans, now = BanSet(), self._clock()
@@ -175,19 +173,6 @@ def _messages(bans: Iterator[Ban]) -> Iterator[bytes]:
             packer, is_empty = BansPacker(), True
     if not is_empty:
         yield packer.message(is_complete=True).changes
-
-
-def _unseal(content: bytes) -> bytes:
-    if not content.startswith(MAGIC):
-        raise TunnelFault("it does not hold bans")
-    if len(content) > MAX_FILE_BYTES:
-        raise TunnelFault(f"it is longer than {MAX_FILE_BYTES} bytes")
-    body = content[BODY_OFFSET:]
-    if sha256(body).digest() != content[len(MAGIC) : BODY_OFFSET]:
-        raise TunnelFault("it does not match its checksum")
-    if len(body) < TIME_BYTES:
-        raise TunnelFault("it ends too early")
-    return body
 
 
 def _split(rest: bytes) -> Iterator[bytes]:

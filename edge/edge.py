@@ -4,7 +4,6 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -12,26 +11,25 @@ from typing import TYPE_CHECKING
 import structlog
 
 from edge.access_lists import AccessLists
-from edge.admission import Admission, Limits
+from edge.admission import Admission
 from edge.bans import BanBooks
 from edge.bans_cache import BansCache
+from edge.config import EdgeConfig
 from edge.core_choice import SeenCore
 from edge.cores import Cores
 from edge.denied_names import DeniedNames
-from edge.door import ROOM_BESIDE_SESSIONS, Door, DoorLimits, Hope
+from edge.departure import Departure
+from edge.door import Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
-from edge.handover import HandoverError, Wire
 from edge.list_files import ListFiles
 from edge.listener import Listener, bind_socket
-from edge.player_link import Deadlines, PlayerLink
 from edge.policy_cache import PolicyCache
-from edge.prefixes import PrefixSet, parse_prefix
 from edge.probes import Probes
 from edge.refusal_log import RefusalLog
-from edge.shared_counts import SharedCounts, private_counts
+from edge.shared_counts import private_counts
 from edge.takeover import Takeover
-from edge.tunnel_client import TunnelClient, TunnelSettings
-from edge.upgrade import READY_SECONDS, TakenEdge, hand_over, send_the_rest, wait_for_successor
+from edge.tunnel_client import TunnelClient
+from edge.upgrade import TakenEdge
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
 from fleet.probe import ProbeState, state_of
@@ -54,58 +52,6 @@ TICK_SECONDS = 1.0
 
 _SAID_ONCE = frozenset((Reason.NO_CORE, Reason.CORE_DRAINING, Reason.EDGE_DRAINING))
 """Reasons that are logged when they begin, and not again for each player they meet."""
-
-
-LOOPBACK = PrefixSet((parse_prefix("127.0.0.0/8"), parse_prefix("::1")))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmissionConfig:
-    """Who may come in, and how long he may take. The files may be empty: then there are no lists.
-
-    ``counts`` is the memory shared with other workers; None for an edge that is one process. ``max_connections``
-    is what the limit on open files leaves for players; 0 for what the sessions need.
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    deadlines: Deadlines = field(default_factory=Deadlines)
-    exempt: PrefixSet = LOOPBACK
-    proxy_from: PrefixSet = field(default_factory=PrefixSet)
-    deny_file: str = ""
-    allow_file: str = ""
-    counts: SharedCounts | None = None
-    max_connections: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EdgeConfig:
-    """What an edge needs to run; times in seconds. ``shares_port``: other workers listen on the same one.
-
-    It keeps a tunnel to each of the ``cores``, the preferred one first; `Edge.set_cores` brings others, or the first.
-    With ``credentials`` it talks to cores with a certificate only. ``public`` and ``probe`` are HOST:PORT or empty
-    (`edge.probes`).
-    """
-
-    listen_host: str
-    listen_port: int
-    cores: tuple[str, ...]
-    tunnel: TunnelSettings
-    max_sessions: int
-    shares_port: bool
-    drain_seconds: float
-    linger_seconds: float
-    backlog: int
-    admission: AdmissionConfig = AdmissionConfig()
-    policy_cache: str = ""
-    bans_cache: str = ""
-    credentials: "Credentials | None" = None
-    public: str = ""
-    probe: str = ""
-
-    @property
-    def max_connections(self) -> int:
-        """Descriptors for players: sessions, and those who wait or are told that they cannot have one."""
-        return self.admission.max_connections or self.max_sessions + ROOM_BESIDE_SESSIONS
 
 
 class Edge:
@@ -266,39 +212,24 @@ class Edge:
 
     async def hand_over(self, end: socket.socket) -> None:
         """Give everything to the process at the other end; raises HandoverError, and this edge goes on then."""
-        wire = Wire(end, READY_SECONDS)
-        try:
-            await wait_for_successor(wire)
-            await self._bans_cache.save()
-            began = time.monotonic()
-            self._listener.pause()
-            links: list[PlayerLink] = []
-            try:
-                await self._door.settled()
-                # The tunnels first: as long as one is attached, players come in by it, and go on reading by its credit.
-                await self._cores.stand_still()
-                if self._is_draining:
-                    raise HandoverError("the edge is draining")
-                links = self._door.links()
-                for link in links:
-                    link.stand_still()
-                under_way = await hand_over(wire, self._listener.fileno(), self._cores.clients, links, began)
-            except BaseException:  # whatever it was: players must not stand still for it
-                self._listener.go_on()
-                for link in links:
-                    link.move_on()
-                self._cores.go_on()
-                raise
-            self._is_draining = True
-            self.has_handed_over = True
-            self._bans_cache.close()
-            self.probes.close()
-            for tell in self.on_handed_over:
-                tell()
-            self._door.send_away(Reason.EDGE_DRAINING)
-            await send_the_rest(wire, under_way)
-        finally:
-            wire.close()
+        departure = Departure(
+            self._listener,
+            self._door,
+            self._cores,
+            self._bans_cache,
+            is_draining=lambda: self._is_draining,
+            on_taken=self._taken,
+        )
+        await departure.hand_over(end)
+
+    def _taken(self) -> None:
+        """Another process has everything: have nothing to do with players and files any more."""
+        self._is_draining = True
+        self.has_handed_over = True
+        self._bans_cache.close()
+        self.probes.close()
+        for tell in self.on_handed_over:
+            tell()
 
     async def drain(self) -> None:
         """Let no new players in, wait for the others to leave, and end the rest at the deadline."""

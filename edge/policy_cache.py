@@ -8,7 +8,8 @@ offset  bytes  what       meaning
 48      …      policy     the serialised policy, as the tunnel carries it
 ======  =====  =========  ===============================================================
 
-The file is read once, at the start, and believed no more than a core is.
+The file is read once, at the start, and believed no more than a core is: who reads a core's policy also compares
+this one with its checksum.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from fleet.kept_file import KeptFileError, read_kept, replace_kept
+from fleet.kept_file import CHECKSUM_BYTES, KeptFileError, read_kept, replace_kept
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.policy import MAX_POLICY_BYTES, EdgePolicy, decode_policy
 from wire.errors import TunnelFault
@@ -24,7 +25,7 @@ from wire.errors import TunnelFault
 _log = structlog.get_logger("edge.policy")
 
 MAGIC = b"tidegate-policy\n"
-HEADER_BYTES = len(MAGIC) + 32
+HEADER_BYTES = len(MAGIC) + CHECKSUM_BYTES
 MAX_FILE_BYTES = HEADER_BYTES + MAX_POLICY_BYTES
 
 
@@ -45,7 +46,8 @@ class PolicyCache:
         if self._path is None:
             return None
         try:
-            message = _unpack(read_kept(self._path, MAX_FILE_BYTES))
+            kept = read_kept(self._path, MAGIC, "a policy", MAX_FILE_BYTES)
+            message = tunnel_pb2.Policy(sha256=kept.checksum, policy=kept.body)
             policy = decode_policy(message)
         except FileNotFoundError:
             return None
@@ -63,15 +65,15 @@ class PolicyCache:
         """Keep a policy that was accepted; returns at once, and never fails: a file that cannot be written is said."""
         if self._path is not None and message.sha256 != self._kept:
             self._kept = message.sha256
-            self._writer.submit(self._write, self._path, MAGIC + message.sha256 + message.policy)
+            self._writer.submit(self._write, self._path, message.policy)
 
     def close(self) -> None:
         """Wait until what was stored is on the disk."""
         self._writer.shutdown()
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, policy: bytes) -> None:
         try:
-            replace_kept(path, content)
+            replace_kept(path, MAGIC, policy)
         except OSError as error:
             if not self._is_complaining:
                 reason = error.strerror or str(error)
@@ -85,11 +87,3 @@ class PolicyCache:
         _log.warning(
             "policy_cache_refused", file=str(self._path), reason=reason, action="waiting for the core's policy"
         )
-
-
-def _unpack(content: bytes) -> tunnel_pb2.Policy:
-    if not content.startswith(MAGIC):
-        raise TunnelFault("it does not hold a policy")
-    if len(content) > MAX_FILE_BYTES:
-        raise TunnelFault(f"it is longer than {MAX_FILE_BYTES} bytes")
-    return tunnel_pb2.Policy(sha256=content[len(MAGIC) : HEADER_BYTES], policy=content[HEADER_BYTES:])

@@ -5,7 +5,6 @@ there instead, by UDP and HTTP. A port that cannot be had is said, and the edge 
 """
 
 import contextlib
-import ipaddress
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -44,10 +43,10 @@ class Probes:
         self._name = name_hash(name)
         self._state = state
         self._rates = ProbeRates(limits or ProbeLimits())
-        self._place = parse_address(probe) if probe else Address(players.host, players.port)
+        self._players = Address(players.host, players.port)
+        self._place = parse_address(probe) if probe else self._players
         self._is_apart = bool(probe)
         self._public = parse_address(public) if public else None
-        self._players = players
         self._udp: ProbePort | None = None
         self._http: ProbeHttp | None = None
 
@@ -61,7 +60,7 @@ class Probes:
         """Where players connect, as the world sees it: HOST:PORT; empty where that is not known."""
         if self._public is not None:
             return str(self._public)
-        return "" if _is_wildcard(self._players.host) else str(Address(self._players.host, self._players.port))
+        return "" if self._players.is_unspecified else str(self._players)
 
     @property
     def probes_at(self) -> str:
@@ -70,7 +69,7 @@ class Probes:
             return ""
         if not self._is_apart:
             return self.players_at
-        if not _is_wildcard(self._place.host):
+        if not self._place.is_unspecified:
             return str(Address(self._place.host, self.address.port))
         if not self.players_at:
             return ""
@@ -119,10 +118,3 @@ class Probes:
             self._udp.close()
         if self._http is not None:
             self._http.close()
-
-
-def _is_wildcard(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return False

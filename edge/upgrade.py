@@ -1,9 +1,9 @@
 """Upgrade of an edge without dropping players: one process hands everything over to the next.
 
-Called by `edge.edge`; messages and saved state are in `edge.handover`. The running edge stands still (accepts nothing,
-reads nothing, detaches its tunnels), saves all it has, and forgets it once the successor has said that it has it. Until
-then nothing is lost: a successor that fails leaves the edge to go on where it stood. The tunnels come back by the same
-re-attachment as after a cut.
+Called by `edge.departure`, and by `tidegate.upgrade` and `edge.takeover` in the successor; messages and saved state are
+in `edge.handover`. The running edge stands still (accepts nothing, reads nothing, detaches its tunnels), saves all it
+has, and forgets it once the successor has said that it has it. Until then nothing is lost: a successor that fails
+leaves the edge to go on where it stood. The tunnels come back by the same re-attachment as after a cut.
 
 What the edge has written to a player's socket and the system has not taken yet cannot be taken back, so the edge sends
 it itself, and the successor speaks to that player when it is told that this is done.

@@ -7,6 +7,7 @@ nothing: it only says whether a text is an address and which.
 import ipaddress
 import re
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 
 MAX_HOST_CHARACTERS = 253
 """Longest host name, RFC 1035 section 2.3.4 (255 bytes on the wire, 253 written)."""
@@ -27,14 +28,27 @@ class Address:
     port: int
 
     @property
+    def ip(self) -> IPv4Address | IPv6Address | None:
+        """The host as an IP address; None where it is a name."""
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    @property
     def is_loopback(self) -> bool:
         """Whether only this machine is meant; of names, ``localhost`` alone is."""
-        try:
-            address = ipaddress.ip_address(self.host)
-        except ValueError:
+        ip = self.ip
+        if ip is None:
             return self.host.lower() == "localhost"
-        mapped = getattr(address, "ipv4_mapped", None)
-        return bool((mapped or address).is_loopback)
+        mapped = getattr(ip, "ipv4_mapped", None)
+        return bool((mapped or ip).is_loopback)
+
+    @property
+    def is_unspecified(self) -> bool:
+        """Whether all addresses of a machine are meant: a relay may listen there, and it is no address for others."""
+        ip = self.ip
+        return ip is not None and ip.is_unspecified
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"

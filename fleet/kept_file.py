@@ -1,5 +1,13 @@
 """A file in which a relay keeps something over a restart: read without trust, replaced as a whole.
 
+======  =====  =========  ==============================================================
+offset  bytes  what       meaning
+======  =====  =========  ==============================================================
+0       n      magic      what it is and, where there were several, in which form: text
+n       32     checksum   SHA-256 of the body
+n + 32  …      body       what is kept
+======  =====  =========  ==============================================================
+
 Used by the caches of an edge (policy, bans) and by discovery. Several processes may share such a file: whoever reads
 finds what one of them wrote or another, never half of one.
 """
@@ -8,9 +16,13 @@ import contextlib
 import os
 import stat
 import tempfile
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from wire.errors import TidegateError
+
+CHECKSUM_BYTES = 32
 
 
 class KeptFileError(TidegateError):
@@ -19,8 +31,33 @@ class KeptFileError(TidegateError):
     code = "kept_file"
 
 
-def read_kept(path: Path, max_bytes: int) -> bytes:
-    """Return the content, one byte more than ``max_bytes`` at most; blocks. Raises OSError and KeptFileError."""
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a file holds. `checked` compares it with its checksum, unless the reader of the body does that himself."""
+
+    checksum: bytes
+    body: bytes
+
+    def checked(self) -> bytes:
+        """Return the body; raises KeptFileError where it is not what was written."""
+        if sha256(self.body).digest() != self.checksum:
+            raise KeptFileError("it does not match its checksum")
+        return self.body
+
+
+def read_kept(path: Path, magic: bytes, what: str, max_bytes: int) -> Sealed:
+    """Read a file that is to hold ``what``, of ``max_bytes`` at most; blocks. Raises OSError and KeptFileError."""
+    content = _read_bounded(path, max_bytes)
+    if not content.startswith(magic):
+        raise KeptFileError(f"it does not hold {what}")
+    if len(content) > max_bytes:
+        raise KeptFileError(f"it is longer than {max_bytes} bytes")
+    body_offset = len(magic) + CHECKSUM_BYTES
+    return Sealed(content[len(magic) : body_offset], content[body_offset:])
+
+
+def _read_bounded(path: Path, max_bytes: int) -> bytes:
+    """Return the content, one byte more than ``max_bytes`` at most."""
     with open(path, "rb", opener=_open_at_once) as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -30,12 +67,13 @@ def read_kept(path: Path, max_bytes: int) -> bytes:
         return file.read(max_bytes + 1)
 
 
-def replace_kept(path: Path, content: bytes) -> None:
+def replace_kept(path: Path, magic: bytes, body: bytes) -> None:
     """Put a whole file where the old one was, readable by its owner only; blocks. Raises OSError."""
     descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with open(descriptor, "wb") as file:
-            file.write(content)
+            file.write(magic + sha256(body).digest())
+            file.write(body)
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, path)

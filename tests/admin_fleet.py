@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 
 from fleet.address import Address
 from protos.tidegate.admin.v1 import admin_pb2
-from tests.fleet_features import Bots
-from tests.live_features import ANY_PORT, LOOPBACK, CoreLog
+from tests.live_run import ANY_PORT, LOOPBACK, Bots, RelayLog
 from tests.redis_server import RedisServer, redis_server
 from tidegate.admin.client import AdminClient
 from tidegate.children import Child
@@ -41,7 +40,7 @@ class Relay:
     name: str
     child: Child
     address: Address
-    log: CoreLog
+    log: RelayLog
 
 
 @dataclass
@@ -92,7 +91,7 @@ class AdminFleet:
 
     async def start_core(self, number: int, listen: str = ANY_PORT) -> Relay:
         """Start a core."""
-        log = CoreLog()
+        log = RelayLog()
         name = f"core-{number}"
         child = Child(name, log.note)
         store = () if self.redis is None else ("--set", f"store.url={self.redis.url}")
@@ -121,7 +120,7 @@ async def running_admin_fleet(cores: int = 2, edges: int = 2, *, has_redis: bool
             stack.push_async_callback(relay.child.stop)
             fleet.cores.append(relay)
         for number in range(edges):
-            log = CoreLog()
+            log = RelayLog()
             name = f"edge-{number}"
             child = Child(name, log.note)
             order = [fleet.cores[number % cores].address]
@@ -142,4 +141,4 @@ async def running_admin_fleet(cores: int = 2, edges: int = 2, *, has_redis: bool
 
 def bots_at(fleet: AdminFleet, count: int) -> list[Bots]:
     """Have bots play at each edge: bot00001… at the first, bot01001… at the second."""
-    return [Bots(edge.address, count, 1 + 1000 * number) for number, edge in enumerate(fleet.edges)]
+    return [Bots([edge.address], count, 1 + 1000 * number) for number, edge in enumerate(fleet.edges)]

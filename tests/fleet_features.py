@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,13 +27,10 @@ from core.store.protocol import Store
 from fleet.address import Address
 from games.pko.chat import PopupNotice
 from games.pko.connection import Login, LoginAccepted
-from games.pko.sim.options import PlayerOptions
 from games.registry import load_pack
-from tests.live_features import ANY_PORT, LOOPBACK, CoreLog
+from tests.live_run import ANY_PORT, LOOPBACK, Bots, RelayLog, until
 from tests.redis_server import RedisServer, redis_server
 from tidegate.children import Child
-from tidegate.sim.bots import BotFleet, FleetOptions
-from tidegate.sim.fleet_result import FleetResult
 from tidegate.sim.server import SimServer
 
 FEATURES = """\
@@ -48,9 +45,6 @@ words = ["leecher"]
 
 CODEC = load_pack("pko").codec("classic")
 
-PLAYER = PlayerOptions(account=b"bot", play_seconds=3600.0)
-"""Bots play until they are stopped."""
-
 
 @dataclass
 class Region:
@@ -58,7 +52,7 @@ class Region:
 
     core: Child
     edge: Child
-    log: CoreLog
+    log: RelayLog
     tunnels: Address
     players: Address
 
@@ -78,7 +72,7 @@ class Fleet:
         """Return how many players all cores together say are there."""
         return sum(len(fields) for fields in (await self.store.owned("presence")).values())
 
-    async def start_core(self, name: str, listen: str, log: CoreLog) -> tuple[Child, Address]:
+    async def start_core(self, name: str, listen: str, log: RelayLog) -> tuple[Child, Address]:
         """Start a core with all features."""
         core = Child(name, log.note)
         flags = (
@@ -106,7 +100,7 @@ async def running_fleet(regions: int = 2) -> AsyncIterator[Fleet]:
         stack.callback(running.cancel)
         fleet = Fleet(redis, store, BanBook(store), origin, folder)
         for number in range(regions):
-            log = CoreLog()
+            log = RelayLog()
             core, tunnels = await fleet.start_core(f"core-{number}", ANY_PORT, log)
             stack.push_async_callback(core.stop)
             edge = Child(f"edge-{number}")
@@ -126,30 +120,6 @@ async def running_fleet(regions: int = 2) -> AsyncIterator[Fleet]:
         yield fleet
 
 
-class Bots:
-    """Bots that play at one edge until they are stopped; numbers tell their accounts apart."""
-
-    def __init__(self, players: Address, bots: int, first_number: int) -> None:
-        options = FleetOptions(bots=bots, first_number=first_number, player=PLAYER)
-        self._fleet = BotFleet([players], options)
-        self._playing = asyncio.create_task(self._fleet.run())
-
-    async def stop(self) -> FleetResult:
-        """Have them log out, and return what they noticed."""
-        self._fleet.stop()
-        return await self._playing
-
-
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float, what: str) -> float:
-    """Wait until something holds; returns after how many seconds, and fails after too many."""
-    begin = time.monotonic()
-    while not await holds():
-        if time.monotonic() - begin > seconds:
-            raise AssertionError(f"{what}: not after {seconds:g} s")
-        await asyncio.sleep(0.01)
-    return time.monotonic() - begin
-
-
 async def read_to_the_end(players: Address) -> bytes:
     """Connect and return everything that comes until the connection is closed."""
     reader, writer = await asyncio.open_connection(players.host, players.port)
@@ -162,7 +132,7 @@ async def read_to_the_end(players: Address) -> bytes:
 async def ban_at_two_edges(bots: int) -> dict[str, float]:
     """Ban accounts and an address while bots play; returns after how many seconds it held at each edge."""
     async with running_fleet() as fleet:
-        playing = [Bots(region.players, bots, 1 + 1000 * number) for number, region in enumerate(fleet.regions)]
+        playing = [Bots([region.players], bots, 1 + 1000 * number) for number, region in enumerate(fleet.regions)]
         await until(lambda: _has(fleet, 2 * bots), 20, "all bots are in the game")
         took: dict[str, float] = {}
         for number in range(2):
@@ -186,8 +156,8 @@ async def kill_a_core(bots: int) -> dict[str, float]:
     """Kill a core and start it again; returns after how many seconds presence was right, both times."""
     async with running_fleet() as fleet:
         first, second = fleet.regions
-        lost = Bots(first.players, bots, 1)
-        kept = Bots(second.players, bots, 1001)
+        lost = Bots([first.players], bots, 1)
+        kept = Bots([second.players], bots, 1001)
         await until(lambda: _has(fleet, 2 * bots), 20, "all bots are in the game")
         took: dict[str, float] = {}
         first.core.send_signal(signal.SIGKILL)
@@ -214,11 +184,11 @@ async def take_redis_away(bots: int, seconds: float) -> dict[str, float]:
     """Stop Redis, and start it again empty, while bots play; returns after how many seconds all was known again."""
     async with running_fleet() as fleet:
         fleet.bans.add(BanKind.ACCOUNT, "mallory", reason="cheating")
-        playing = [Bots(region.players, bots, 1 + 1000 * number) for number, region in enumerate(fleet.regions)]
+        playing = [Bots([region.players], bots, 1 + 1000 * number) for number, region in enumerate(fleet.regions)]
         await until(lambda: _has(fleet, 2 * bots), 20, "all bots are in the game")
         fleet.redis.stop()
         begin = time.monotonic()
-        newcomers = Bots(fleet.regions[0].players, bots, 2001)
+        newcomers = Bots([fleet.regions[0].players], bots, 2001)
         await asyncio.sleep(max(0.0, begin + seconds - time.monotonic()))
         fleet.redis.start()
         took = {"presence whole again": await until(lambda: _has(fleet, 3 * bots), 10, "presence is whole again")}
@@ -286,7 +256,7 @@ async def _play_when_possible(players: Address, bots: int) -> Bots:
             greeting = await reader.read(10)
             writer.close()
             if greeting[6:8] == b"\x03\xac":  # 940, the server's own first words
-                return Bots(players, bots, 1)
+                return Bots([players], bots, 1)
             await asyncio.sleep(0.05)
 
 

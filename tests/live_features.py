@@ -8,22 +8,16 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fleet.address import Address
-from games.pko.sim.options import PlayerOptions
+from tests.live_run import ANY_PORT, LOOPBACK, PLAYER, RelayLog
 from tidegate.children import Child
 from tidegate.sim.bots import BotFleet, FleetOptions
 from tidegate.sim.server import SimServer
-
-LOOPBACK = "127.0.0.1"
-ANY_PORT = f"{LOOPBACK}:0"
-
-PLAYER = PlayerOptions(account=b"bot", play_seconds=3600.0)
-"""Bots play until they are stopped."""
 
 COUNTING = """\
 from dataclasses import dataclass
@@ -79,29 +73,6 @@ class Bad(Feature):
 """
 
 
-class CoreLog:
-    """The lines a core logs, by their name, and what waits for them."""
-
-    def __init__(self) -> None:
-        self.lines: dict[str, list[Mapping[str, Any]]] = {}
-        self._news = asyncio.Event()
-
-    def note(self, line: Mapping[str, Any]) -> None:
-        """Take a line."""
-        self.lines.setdefault(str(line["event"]), []).append(line)
-        self._news.set()
-
-    def count(self, name: str) -> int:
-        """How many lines of a name there were."""
-        return len(self.lines.get(name, ()))
-
-    async def wait_for(self, name: str, count: int) -> None:
-        """Wait until there are so many lines of a name."""
-        while self.count(name) < count:
-            self._news.clear()
-            await self._news.wait()
-
-
 @dataclass
 class Noticed:
     """What players and the core's log say of a run."""
@@ -113,7 +84,7 @@ class Noticed:
     reordered: int
     p50_milliseconds: float
     p99_milliseconds: float
-    log: CoreLog
+    log: RelayLog
 
     @property
     def went_well(self) -> bool:
@@ -122,22 +93,22 @@ class Noticed:
 
     def describe(self) -> str:
         """Say it in a few lines."""
-        delays = [line["loop_delay_worst_ms"] for line in self.log.lines.get("loop_stats", ())]
-        counts = {name: len(lines) for name, lines in self.log.lines.items() if name.startswith("feature")}
+        delays = [line["loop_delay_worst_ms"] for line in self.log.named("loop_stats")]
+        counts = Counter(line["event"] for line in self.log.lines if line["event"].startswith("feature"))
         return (
             f"sessions: {self.outcomes}; frames lost {self.lost}, doubled {self.doubled}, reordered {self.reordered}; "
             f"round trip p50 {self.p50_milliseconds:.1f} ms, p99 {self.p99_milliseconds:.1f} ms\n"
-            f"lines of the core's log: {counts}\nworst delay of the core's loop, by the second: {delays} ms"
+            f"lines of the core's log: {dict(counts)}\nworst delay of the core's loop, by the second: {delays} ms"
         )
 
 
 async def play(
-    folder: Path, bots: int, meanwhile: Callable[[CoreLog], Awaitable[None]], dialect: str = "classic"
+    folder: Path, bots: int, meanwhile: Callable[[RelayLog], Awaitable[None]], dialect: str = "classic"
 ) -> Noticed:
     """Let bots play through an edge and a core with features until something has been done."""
     server = SimServer(Address(LOOPBACK, 0), dialect=dialect)
     origin = await server.start()
-    log = CoreLog()
+    log = RelayLog()
     core, edge = Child("core", log.note), Child("edge")
     game = ("--listen", ANY_PORT, "--game", "pko", "--set", f"game.dialect={dialect}", "--origin", str(origin))
     features = ("--set", f"features.folder={folder}", "--set", "log.stats_seconds=1", "--log-format", "json")
@@ -173,7 +144,7 @@ async def reload_under_load(folder: Path, bots: int, times: int, dialect: str = 
     file = folder / "counting.py"
     file.write_text(COUNTING.format(number=0))
 
-    async def change(log: CoreLog) -> None:
+    async def change(log: RelayLog) -> None:
         await log.wait_for("loop_stats", 2)
         for number in range(1, times + 1):
             file.write_text(COUNTING.format(number=number))
@@ -189,7 +160,7 @@ async def misbehave(folder: Path, how: str, bots: int, intervals: int, until: st
     """
     (folder / "bad.py").write_text(BAD_FEATURE.format(body=BAD[how]))
 
-    async def wait(log: CoreLog) -> None:
+    async def wait(log: RelayLog) -> None:
         await log.wait_for("loop_stats", intervals)
         await log.wait_for(until, 1)
 

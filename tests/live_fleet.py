@@ -13,26 +13,22 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from fleet.address import Address
-from games.pko.sim.options import PlayerOptions
 from tests.consul_server import ConsulServer, consul_server
-from tests.fleet_features import next_opcode, until
-from tests.live_features import ANY_PORT, LOOPBACK
+from tests.fleet_features import next_opcode
+from tests.live_run import ANY_PORT, LOOPBACK, PLAYER, Bots, RelayLog, until
 from tests.redis_server import RedisServer, redis_server
 from tidegate.children import Child
-from tidegate.sim.bots import BotFleet, FleetOptions
-from tidegate.sim.fleet_result import FleetResult
 from tidegate.sim.server import SimServer
 
-PLAYER = PlayerOptions(account=b"bot", play_seconds=7200.0, answer_seconds=30.0)
-"""Bots play until they are stopped."""
+PATIENT = replace(PLAYER, answer_seconds=30.0)
+"""Bots have patience: cores and edges start while they log in."""
 
 NEWCOMER_SECONDS = 1.0
 """After a change, who connects must be in the hands of a healthy core within this time."""
@@ -40,24 +36,6 @@ NEWCOMER_SECONDS = 1.0
 PROBE_SECONDS = 0.05
 SERVERS_GREETING = 940
 FEATURES = "[bans]\n[presence]\n"
-
-
-class RelayLog:
-    """What a relay logs: all lines, and the sessions that were lost by its own count."""
-
-    def __init__(self) -> None:
-        self.lines: list[Mapping[str, Any]] = []
-        self.sessions_lost = 0
-
-    def note(self, line: Mapping[str, Any]) -> None:
-        """Take a line."""
-        self.lines.append(line)
-        if line["event"] == "tunnel_lost":
-            self.sessions_lost += int(line["sessions_ended"])
-
-    def count(self, event: str) -> int:
-        """Return how many lines of a kind there were."""
-        return sum(line["event"] == event for line in self.lines)
 
 
 @dataclass
@@ -168,31 +146,9 @@ async def running_fleet(
         yield fleet
 
 
-class Bots:
-    """Bots that play at some edges until they are stopped; numbers tell their accounts apart."""
-
-    def __init__(self, edges: list[Relay], bots: int, first_number: int) -> None:
-        options = FleetOptions(bots=bots, first_number=first_number, player=PLAYER)
-        self._bots = bots
-        self._fleet = BotFleet([edge.address for edge in edges], options)
-        self._playing = asyncio.create_task(self._fleet.run())
-
-    @property
-    def playing(self) -> int:
-        """How many are in the world."""
-        return sum(target.playing for target in self._fleet.statistics())
-
-    async def all_play(self) -> None:
-        """Wait until all are in the world."""
-        await until(self._do_all_play, 60, "all bots are in the world")
-
-    async def stop(self) -> FleetResult:
-        """Have them log out, and return what they noticed."""
-        self._fleet.stop()
-        return await self._playing
-
-    async def _do_all_play(self) -> bool:
-        return self.playing == self._bots
+def bots_at(edges: Sequence[Relay], bots: int, first_number: int) -> Bots:
+    """Have bots play at some edges; numbers tell their accounts apart."""
+    return Bots([edge.address for edge in edges], bots, first_number, PATIENT)
 
 
 class Newcomers:
@@ -274,7 +230,7 @@ async def churn(bots: int, changes: int, seed: int, say: Callable[[str], None] =
     random = Random(seed)
     async with running_fleet() as fleet:
         churned = Churned(Counter())
-        playing = [Bots(fleet.edges, bots, 1)]
+        playing = [bots_at(fleet.edges, bots, 1)]
         await playing[0].all_play()
         say(f"{bots} bots play")
         for number in range(changes):
@@ -287,7 +243,7 @@ async def churn(bots: int, changes: int, seed: int, say: Callable[[str], None] =
                 churned.turned_away += each.refused
             if max(took) > churned.slowest_seconds:
                 churned.slowest_seconds, churned.slowest_change = max(took), what
-            playing.append(Bots(fleet.edges, max(1, bots // 20), 10_000 * (number + 1)))
+            playing.append(bots_at(fleet.edges, max(1, bots // 20), 10_000 * (number + 1)))
             await playing[-1].all_play()
             say(f"{number + 1} of {changes}: {what}; newcomers after {max(took):.3f} s")
         results = [await each.stop() for each in playing]
@@ -325,7 +281,7 @@ async def take_away(bots: int, seconds: float, say: Callable[[str], None] = lamb
     """Stop Consul, then Redis, then both while an edge is started anew; returns how long it took to be whole again."""
     took: dict[str, float] = {}
     async with running_fleet() as fleet:
-        playing = Bots(fleet.edges[:2], bots, 1)
+        playing = bots_at(fleet.edges[:2], bots, 1)
         await playing.all_play()
         await until(lambda: _all_are_registered(fleet), 20, "all are registered")
         say(f"{bots} bots play; Consul stops")

@@ -17,9 +17,9 @@ from pathlib import Path
 from fleet.address import Address
 from games.pko.connection import DeleteCharacter, Login, LoginAccepted
 from tests.consul_server import MANAGEMENT_TOKEN, consul_server
-from tests.fleet_features import CODEC, next_opcode, until
-from tests.live_features import LOOPBACK
-from tests.live_fleet import Bots, LiveFleet
+from tests.fleet_features import CODEC, next_opcode
+from tests.live_fleet import LiveFleet, bots_at
+from tests.live_run import LOOPBACK, RelayLog, until
 from tests.redis_server import redis_server
 from tidegate.sim.server import SimServer
 
@@ -99,7 +99,7 @@ async def run_and_look(bots: int, say: Callable[[str], None] = lambda _: None) -
             await fleet.add_core()
         for _ in range(2):
             await fleet.add_edge()
-        playing = Bots(fleet.edges, bots, 1)
+        playing = bots_at(fleet.edges, bots, 1)
         await playing.all_play()
         say(f"{bots} bots play")
         for edge in fleet.edges:
@@ -117,8 +117,8 @@ async def run_and_look(bots: int, say: Callable[[str], None] = lambda _: None) -
             secrets.look(f"output of {words[0]}", await _run(*words))
         secrets.look("output of certs", printed)
         for relay in (*fleet.cores, *fleet.edges):
-            await until(lambda relay=relay: _listens(relay.log.lines), 10, f"{relay.name} answers over HTTP")  # type: ignore[misc]
-            (place,) = [line["address"] for line in relay.log.lines if line["event"] == "http_listening"]
+            await until(lambda relay=relay: _listens(relay.log), 10, f"{relay.name} answers over HTTP")  # type: ignore[misc]
+            (place,) = [line["address"] for line in relay.log.named("http_listening")]
             secrets.look(f"metrics of {relay.name}", await asyncio.to_thread(_get, f"http://{place}/metrics"))
         secrets.look("Redis", _everything_in(redis.say))
         for path in ("/v1/catalog/services", "/v1/agent/services", "/v1/kv/?recurse", "/v1/agent/checks"):
@@ -174,8 +174,8 @@ async def _send_secrets(edge: Address) -> None:
         writer.close()
 
 
-async def _listens(lines: list[object]) -> bool:
-    return any("http_listening" in str(line) for line in lines)
+async def _listens(log: RelayLog) -> bool:
+    return log.count("http_listening") > 0
 
 
 def _get(url: str) -> bytes:

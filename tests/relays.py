@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from core.core import Core, CoreConfig
 from core.core_tunnel import CoreLimits
-from edge.edge import Edge, EdgeConfig
+from edge.config import EdgeConfig
+from edge.edge import Edge
 from edge.tunnel_client import TunnelSettings
 from fleet.tls.credentials import Credentials
 from games.pack import Pack

@@ -9,7 +9,7 @@ import pytest
 from fleet.address import Address
 from protos.tidegate.admin.v1 import admin_pb2
 from tests.admin_fleet import AdminFleet, bots_at, running_admin_fleet
-from tests.fleet_features import until
+from tests.live_run import until
 from tidegate.admin.errors import RefusedError
 from tidegate.admin.place import find_target
 from tidegate.errors import StartError

@@ -18,7 +18,7 @@ from tests.relays import LOOPBACK, echo, running_origin
 from tests.test_processes import ANY_PORT, child, edge_and_core, run_to_the_end
 from tests.tidegate.test_supervisor import Streams, answers, children_of, until
 from tidegate.settings import load_settings
-from tidegate.settings_models import EdgeSettings
+from tidegate.settings_edge import EdgeSettings
 
 PAGE = Path(__file__).parents[1] / "docs" / "admission.md"
 

@@ -14,7 +14,8 @@ from structlog.testing import capture_logs
 from core.core import Core, CoreConfig
 from edge import cores as cores_module
 from edge import door
-from edge.edge import Edge, EdgeConfig
+from edge.config import EdgeConfig
+from edge.edge import Edge
 from edge.edge_tunnel import EdgeTunnel
 from fleet.address import Address
 from games.echo import notice

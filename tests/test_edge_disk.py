@@ -15,7 +15,8 @@ import pytest
 
 from core.core import Core
 from edge.bans import REMEMBERED
-from edge.edge import AdmissionConfig, Edge, EdgeConfig
+from edge.config import AdmissionConfig, EdgeConfig
+from edge.edge import Edge
 from edge.prefixes import PrefixSet
 from edge.upgrade import take_over
 from fleet.address import Address

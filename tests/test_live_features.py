@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.live_features import ANY_PORT, CoreLog, misbehave, reload_under_load
+from tests.live_features import misbehave, reload_under_load
+from tests.live_run import ANY_PORT, RelayLog
 from tests.relays import LOOPBACK, echo, running_origin
 from tidegate.children import Child
 
@@ -19,9 +20,9 @@ async def test_reloads_under_load_cost_nothing(tmp_path: Path, dialect: str) -> 
     noticed = await reload_under_load(tmp_path, bots=10, times=2, dialect=dialect)
 
     assert noticed.went_well
-    reloads = noticed.log.lines["features_reloaded"]
+    reloads = noticed.log.named("features_reloaded")
     assert [line["loaded"] for line in reloads] == ["counting"] * 2
-    counted = [line["count"] for line in noticed.log.lines["said"]]
+    counted = [line["count"] for line in noticed.log.named("said")]
     assert len(counted) == 10
     assert all(count > 0 for count in counted)
 
@@ -32,12 +33,12 @@ async def test_a_bad_feature_harms_only_itself(tmp_path: Path, how: str) -> None
 
     assert noticed.went_well
     assert noticed.log.count("feature_stopped" if how in STOPPED else "feature_failed") > 0
-    assert noticed.log.lines["feature_taken_out"][0]["feature"] == "bad"
+    assert noticed.log.named("feature_taken_out")[0]["feature"] == "bad"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_sighup_loads_features_anew_and_drains_nobody(tmp_path: Path, workers: int) -> None:
-    log = CoreLog()
+    log = RelayLog()
     core, edge = Child("core", log.note), Child("edge")
     async with running_origin(echo) as port:
         game = ("--listen", ANY_PORT, "--game", "echo", "--origin", f"{LOOPBACK}:{port}", "--log-format", "json")

@@ -237,9 +237,10 @@ async def test_an_upgraded_edge_is_probed_and_scraped_all_the_while() -> None:
     async with upgradable("--http", f"{LOOPBACK}:{port}", "--set", f"edge.probe={LOOPBACK}:{free_port()}") as edges:
         (probe,) = edges.told("probe_listening")
         answers = []
+        is_enough = asyncio.Event()
 
         async def keep_asking() -> None:
-            while True:
+            while not is_enough.is_set():
                 status, ranked = await run_probe(str(probe["address"]), "--count", "2", "--timeout", "0.5")
                 answers.append((status, ranked[0]["answers"]))
 
@@ -248,8 +249,8 @@ async def test_an_upgraded_edge_is_probed_and_scraped_all_the_while() -> None:
         await edges.upgrade()
         before = len(answers)
         await until(lambda: len(answers) > before + 1)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
+        is_enough.set()
+        await asking
         assert set(answers) == {(0, True)}
         await until(lambda: len(edges.told("http_listening")) == 2)
         assert (await get(f"{LOOPBACK}:{port}", "/readyz"))[0] == 200

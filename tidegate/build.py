@@ -18,8 +18,9 @@ from core.features.errors import FeatureError
 from core.shared_state import StoreConfig
 from edge.access_lists import ListError
 from edge.admission import Limits
+from edge.config import AdmissionConfig, EdgeConfig
 from edge.door import ROOM_BESIDE_SESSIONS
-from edge.edge import AdmissionConfig, Edge, EdgeConfig
+from edge.edge import Edge
 from edge.player_link import Deadlines
 from edge.prefixes import PrefixSet, parse_prefix
 from edge.shared_counts import Geometry, SharedCounts, attach_memory
@@ -31,7 +32,8 @@ from games.registry import load_pack
 from tidegate import __version__
 from tidegate.errors import StartError, cannot_listen
 from tidegate.settings import Settings
-from tidegate.settings_models import SECTIONS, EdgeSettings
+from tidegate.settings_edge import EdgeSettings
+from tidegate.settings_models import SECTIONS
 from wire.errors import MisuseError
 
 if TYPE_CHECKING:

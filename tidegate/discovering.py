@@ -18,7 +18,8 @@ from tidegate import __version__
 from tidegate.certificates import is_allowed
 from tidegate.errors import StartError
 from tidegate.settings import Settings
-from tidegate.settings_models import UNSPECIFIED_HOSTS, DiscoverySettings, advertised_address
+from tidegate.settings_addresses import advertised_address
+from tidegate.settings_every_relay import DiscoverySettings
 from tunnel.options import PROTOCOL_VERSION
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def advertised(ours: DiscoverySettings, listen: Address, key: str) -> Address:
     """Return where others reach a relay that listens there; raises StartError where that cannot be known."""
     if ours.advertise:
         return advertised_address(ours.advertise, listen.port)
-    if listen.host in UNSPECIFIED_HOSTS:
+    if listen.is_unspecified:
         raise StartError(
             f"{key} is {listen}, which is no address for others: say by which they reach this relay, "
             f"such as discovery.advertise = 203.0.113.7"

@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -25,6 +26,9 @@ from tidegate.ops.observed import Observed
 from tidegate.rule_overrides_reload import RulesReload
 from tidegate.settings import Settings
 from tidegate.upgrade import Upgrade, taken_from_predecessor
+
+if TYPE_CHECKING:
+    from fleet.tls.credentials import Credentials
 
 _log = structlog.get_logger("tidegate")
 
@@ -89,7 +93,7 @@ async def edge_service(settings: Settings, worker: int = 1) -> Service:
         observed=Observed(
             edge=edge,
             discovery=lambda: discovery.found,
-            certificate_expiry_seconds=lambda: 0.0 if credentials is None else credentials.expires_at_seconds,
+            certificate_expiry_seconds=_expiry_of(credentials),
         ),
         worker=worker,
         is_successor=taken is not None,
@@ -128,7 +132,7 @@ async def core_service(settings: Settings, worker: int = 1) -> Service:
         observed=Observed(
             core=core,
             discovery=lambda: discovery.found,
-            certificate_expiry_seconds=lambda: 0.0 if credentials is None else credentials.expires_at_seconds,
+            certificate_expiry_seconds=_expiry_of(credentials),
             tls_refusals=lambda: {} if core.gate is None else core.gate.refused,
             fleet_edges=lambda: discovery.found.get("edge", Found()).records,
         ),
@@ -193,6 +197,11 @@ def _retire(worker: int = 1, workers: int = 1) -> Callable[[], None]:
 def _reload_of(core: Core) -> Callable[[], None] | None:
     """Return what loads a core's features anew, where it has any."""
     return None if core.features is None else core.features.reload.reload_soon
+
+
+def _expiry_of(credentials: "Credentials | None") -> Callable[[], float]:
+    """Return what says when the certificate expires, in seconds since 1970; 0 where there is none."""
+    return lambda: 0.0 if credentials is None else credentials.expires_at_seconds
 
 
 def _log_edge_stats(edge: Edge) -> None:

@@ -12,18 +12,10 @@ from typing import Any, cast
 
 from core.store.address import MASK, mask
 from tidegate.errors import Mistake, SettingsError
-from tidegate.settings_models import (
-    SECTIONS,
-    CoreSettings,
-    DiscoverySettings,
-    EdgeSettings,
-    FeatureSettings,
-    GameSettings,
-    HttpSettings,
-    LogSettings,
-    StoreSettings,
-    TlsSettings,
-)
+from tidegate.settings_core import CoreSettings, FeatureSettings, GameSettings, StoreSettings
+from tidegate.settings_edge import EdgeSettings
+from tidegate.settings_every_relay import DiscoverySettings, HttpSettings, LogSettings, TlsSettings
+from tidegate.settings_models import SECTIONS
 from tidegate.settings_rules import WrongValueError, check_game, check_tls, check_value
 from tidegate.settings_sources import FRAMING, Given, read_environment, read_file, read_flags
 from tidegate.settings_toml import write_toml

@@ -14,8 +14,11 @@ from pydantic.fields import FieldInfo
 
 from fleet.address import Address
 from games.registry import load_pack, pack_names
-from tidegate.settings_models import NAME_RULE, SECTIONS, TEXT_RULES, UNITS, PrefixTexts, Targets, TlsSettings
+from tidegate.settings_addresses import PrefixTexts, Targets
+from tidegate.settings_every_relay import TlsSettings
+from tidegate.settings_models import SECTIONS, TEXT_RULES, UNITS
 from tidegate.settings_sources import FRAMING, parse_scalar
+from tidegate.settings_texts import NAME_RULE
 from wire.errors import MisuseError
 
 MAX_SHOWN_CHARACTERS = 60

@@ -17,7 +17,6 @@ import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 import structlog
@@ -25,13 +24,15 @@ import structlog
 from fleet.address import parse_address
 from fleet.discovery.entries import MAX_ENTRIES
 from fleet.discovery.metadata import RecordError, Wanted, read_record
-from fleet.kept_file import KeptFileError, read_kept, replace_kept
+from fleet.kept_file import CHECKSUM_BYTES, KeptFileError, read_kept, replace_kept
 from fleet.records import Ignored, Record, as_metadata
 
 _log = structlog.get_logger("discovery")
 
 MAGIC = b"tidegate-fleet1\n"
-HEADER_BYTES = len(MAGIC) + 32
+HEADER_BYTES = len(MAGIC) + CHECKSUM_BYTES
+"""Where the JSON begins."""
+
 MAX_FILE_BYTES = 1 << 20
 REWRITE_SECONDS = 60.0
 """How old the time in the file may be while nothing else changes."""
@@ -65,7 +66,8 @@ class FoundCache:
         if self._path is None:
             return None
         try:
-            return _unpack(read_kept(self._path, MAX_FILE_BYTES), self._service, wanted)
+            content = read_kept(self._path, MAGIC, "a fleet", MAX_FILE_BYTES).checked()
+            return _unpack(content, self._service, wanted)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -91,7 +93,7 @@ class FoundCache:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            replace_kept(path, content)
+            replace_kept(path, MAGIC, content)
         except OSError as error:
             if not self._is_complaining:
                 reason = error.strerror or str(error)
@@ -104,19 +106,11 @@ class FoundCache:
 
 def _pack(records: Sequence[Record], service: str, heard_seconds: float) -> bytes:
     relays = [{"at": str(record.address), **as_metadata(record)} for record in records]
-    content = json.dumps({"service": service, "heard_seconds": heard_seconds, "relays": relays}).encode()
-    return MAGIC + sha256(content).digest() + content
+    return json.dumps({"service": service, "heard_seconds": heard_seconds, "relays": relays}).encode()
 
 
-def _unpack(raw: bytes, service: str, wanted: Wanted) -> Kept:
+def _unpack(content: bytes, service: str, wanted: Wanted) -> Kept:
     """Return what the bytes hold; raises KeptFileError."""
-    if not raw.startswith(MAGIC):
-        raise KeptFileError("it does not hold a fleet")
-    if len(raw) > MAX_FILE_BYTES:
-        raise KeptFileError(f"it is longer than {MAX_FILE_BYTES} bytes")
-    content = raw[HEADER_BYTES:]
-    if sha256(content).digest() != raw[len(MAGIC) : HEADER_BYTES]:
-        raise KeptFileError("it does not match its checksum")
     try:
         tree = json.loads(content)
     except (ValueError, RecursionError) as error:

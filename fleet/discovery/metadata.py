@@ -16,7 +16,6 @@ probes_at       HOST:PORT where an edge answers probes, or empty
 Other names are left alone: a later version may say more.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -95,12 +94,9 @@ def _check_address(address: Address) -> None:
     """Refuse what nobody can connect to."""
     if address.port == 0:
         raise RecordError("its port is 0, where nobody can connect")
-    try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return  # a name
-    if ip.is_unspecified or ip.is_multicast:
-        raise RecordError(f"its address is {ip}, where nobody can connect")
+    is_multicast = address.ip is not None and address.ip.is_multicast
+    if address.is_unspecified or is_multicast:
+        raise RecordError(f"its address is {address.ip}, where nobody can connect")
 
 
 def _text(metadata: Mapping[str, object], key: str) -> str:

@@ -23,7 +23,7 @@ from core.features.watchdog import HANGS_AFTER
 from core.features.webhook_body import make_body, make_report, sign
 from games.pko.chat import Say, Whisper
 from games.registry import load_pack
-from tidegate.settings_models import FeatureSettings
+from tidegate.settings_core import FeatureSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "features.md").read_text()

@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from edge import door, list_files
 from edge.admission import Limits
-from edge.edge import AdmissionConfig
+from edge.config import AdmissionConfig
 from edge.player_link import Deadlines
 from edge.prefixes import PrefixSet, parse_prefix
 from games.registry import load_pack

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import pytest
 
-from edge.edge import LOOPBACK as LOOPBACK_PREFIXES
-from edge.edge import AdmissionConfig, Edge
+from edge.config import LOOPBACK as LOOPBACK_PREFIXES
+from edge.config import AdmissionConfig
+from edge.edge import Edge
 from edge.handover import HandoverError
 from edge.prefixes import PrefixSet
 from edge.shared_counts import private_counts

@@ -116,3 +116,24 @@ def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
 )
 def test_what_is_on_this_machine_alone(text: str, is_loopback: bool) -> None:
     assert parse_address(text).is_loopback is is_loopback
+
+
+@pytest.mark.parametrize(
+    ("text", "is_unspecified"),
+    [
+        ("0.0.0.0:1", True),
+        ("[::]:1", True),
+        ("[0:0:0:0:0:0:0:0]:1", True),
+        ("0.0.0.1:1", False),
+        ("[::1]:1", False),
+        ("224.0.0.1:1", False),
+        ("core:1", False),
+    ],
+)
+def test_what_is_no_address_for_others(text: str, is_unspecified: bool) -> None:
+    assert parse_address(text).is_unspecified is is_unspecified
+
+
+def test_a_name_is_no_ip_address() -> None:
+    assert parse_address("core:1").ip is None
+    assert parse_address("[::1]:1").ip == ipaddress.IPv6Address("::1")
