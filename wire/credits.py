@@ -39,7 +39,7 @@ class SendCredit:
         return True
 
     def is_low(self) -> bool:
-        """Whether less than a quarter is left, which a read may exceed; the receiver returns that much at the latest."""
+        """Whether less than a quarter is left, which a read may exceed; that much comes back at the latest."""
         return self.available < self.window_bytes // 4
 
     def grant(self, size: int) -> None:
