@@ -54,6 +54,11 @@ class Office:
     def expired(self, identity: Identity) -> CertificateFiles:
         return self.odd(identity, begin=datetime.now(UTC) - 3 * DAY, end=datetime.now(UTC) - DAY)
 
+    def ending(self, identity: Identity, seconds: float) -> CertificateFiles:
+        """A certificate that ends in so many seconds, or up to one earlier: they are whole in it."""
+        now = datetime.now(UTC)
+        return self.odd(identity, begin=now, end=now + timedelta(seconds=seconds))
+
     def early(self, identity: Identity) -> CertificateFiles:
         return self.odd(identity, begin=datetime.now(UTC) + DAY, end=datetime.now(UTC) + 3 * DAY)
 

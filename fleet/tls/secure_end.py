@@ -15,6 +15,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from fleet.identity import parse_identity
@@ -73,7 +74,8 @@ class SecureEnd(asyncio.Protocol):
         if len(uris) != 1:
             raise HandshakeError(Refusal.BAD_CERTIFICATE, "has a certificate that names no edge, core or admin")
         try:
-            return Peer(parse_identity(uris[0]), int(names["serialNumber"], 16), address)
+            end = datetime.fromtimestamp(ssl.cert_time_to_seconds(names["notAfter"]), UTC)
+            return Peer(parse_identity(uris[0]), int(names["serialNumber"], 16), end, address)
         except ValueError as error:
             raise HandshakeError(Refusal.BAD_CERTIFICATE, f"has a certificate that cannot be: {error}") from error
 

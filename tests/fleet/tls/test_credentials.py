@@ -29,7 +29,7 @@ def settle(credentials: Credentials) -> None:
 def test_new_files_are_taken_and_those_who_asked_are_told(ours: Office) -> None:
     credentials = Credentials(ours.issue(EDGE), "edge")
     told: list[int] = []
-    credentials.on_change.append(lambda: told.append(credentials.loaded.serial))
+    credentials.on_look.append(lambda: told.append(credentials.loaded.serial))
     before = credentials.loaded
     settle(credentials)
     assert not told
@@ -98,7 +98,7 @@ def test_a_bad_set_changes_nothing_and_is_said_once(
     files = ours.issue(EDGE)
     credentials = Credentials(files, "edge")
     told: list[str] = []
-    credentials.on_change.append(lambda: told.append("changed"))
+    credentials.on_look.append(lambda: told.append("changed"))
     before = credentials.loaded
     do(files, ours)
     with capture_logs() as logs:
