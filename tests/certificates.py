@@ -63,6 +63,14 @@ class Office:
         return self.odd(identity, begin=datetime.now(UTC) + DAY, end=datetime.now(UTC) + 3 * DAY)
 
 
+def trust(files: CertificateFiles, *offices: Office) -> None:
+    """Have who has these files trust other authorities than before."""
+    assert files.revoked is not None
+    folders = [each.authority.folder for each in offices]
+    files.authority.write_bytes(b"".join((folder / "authority.pem").read_bytes() for folder in folders))
+    files.revoked.write_bytes(b"".join((folder / "revoked.pem").read_bytes() for folder in folders))
+
+
 def office(folder: Path) -> Office:
     return Office(create_authority(folder))
 

@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from fleet.identity import Identity, Role
-from fleet.tls.certificate_files import CertificateError, CertificateFiles, Loaded, load
+from fleet.tls.authorities import KEY_ID_CHARACTERS
+from fleet.tls.certificate_files import CertificateFiles, Loaded, load
+from fleet.tls.pem_files import CertificateError
 from fleet.tls.refusals import HandshakeError, Refusal
 
 _log = structlog.get_logger("fleet.tls")
@@ -25,11 +27,15 @@ REMIND_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other side of a connection, by its certificate. ``address`` is where it connected from."""
+    """The other side of a connection, by its certificate.
+
+    ``authority`` is the key id of who issued that; ``address`` is where the connection is from.
+    """
 
     identity: Identity
     serial: int
     expires_at: datetime
+    authority: str
     address: str = ""
 
 
@@ -73,14 +79,19 @@ class Credentials:
         """Return why a peer may not be talked to, or no longer; None if it may."""
         if peer.serial in self.loaded.revoked:
             return HandshakeError(Refusal.REVOKED, f"the certificate of {peer.identity} was revoked")
+        if peer.authority not in self.loaded.trusted:
+            text = f"the certificate of {peer.identity} is of an authority that is not trusted any more"
+            return HandshakeError(Refusal.UNKNOWN_AUTHORITY, text)
         if peer.expires_at <= self._now():
             when = f"{peer.expires_at:%Y-%m-%d %H:%M} UTC"
             return HandshakeError(Refusal.EXPIRED, f"the certificate of {peer.identity} expired on {when}")
         return None
 
-    def is_renewed(self, before: Loaded, within: timedelta) -> bool:
-        """Whether there is a newer certificate of ours than the one of before, which ends within this time."""
-        return before.expires_at - self._now() <= within and self.loaded.expires_at > before.expires_at
+    def is_outdated(self, shown: Loaded, within: timedelta) -> bool:
+        """Whether a certificate of ours that was shown goes out of use within this time, and there is a newer one."""
+        if shown.authority not in self.loaded.trusted:
+            return True
+        return shown.expires_at - self._now() <= within and self.loaded.expires_at > shown.expires_at
 
     def look(self) -> None:
         """Have gates and roads look whom they may go on with."""
@@ -118,7 +129,13 @@ class Credentials:
         self._said = ""
         self.loaded = loaded
         self._reminded_at_seconds = -REMIND_SECONDS
-        _log.info("certificates_loaded", expires=f"{loaded.expires_at:%Y-%m-%d %H:%M}", revoked=len(loaded.revoked))
+        _log.info(
+            "certificates_loaded",
+            expires=f"{loaded.expires_at:%Y-%m-%d %H:%M}",
+            authority=loaded.authority[:KEY_ID_CHARACTERS],
+            authorities_trusted=len(loaded.trusted),
+            revoked=len(loaded.revoked),
+        )
         self._warn_of_open_key()
         self.look()
 

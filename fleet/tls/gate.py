@@ -269,5 +269,12 @@ class Gate:
         end.join(plain)
 
 
-_SAID = (Refusal.WRONG_ROLE, Refusal.TOO_MANY, Refusal.REVOKED, Refusal.EXPIRED, Refusal.BAD_CERTIFICATE)
+_SAID = (
+    Refusal.WRONG_ROLE,
+    Refusal.TOO_MANY,
+    Refusal.REVOKED,
+    Refusal.EXPIRED,
+    Refusal.UNKNOWN_AUTHORITY,
+    Refusal.BAD_CERTIFICATE,
+)
 """Reasons that OpenSSL has no alert for, so we say them ourselves."""

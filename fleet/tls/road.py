@@ -37,7 +37,7 @@ class _Open(NamedTuple):
     """Who is at the other end, and what we have shown him."""
 
     peer: Peer
-    ours: Loaded
+    shown: Loaded
 
 
 class SecureRoad:
@@ -53,15 +53,16 @@ class SecureRoad:
     def cut(self) -> None:
         """End the roads that may not go on; called every second (`Credentials`).
 
-        The core cuts us when the certificate that we have shown ends. Where there is a newer one, we do it ourselves a
-        little earlier: the next connection shows that, and nobody is counted as refused.
+        The core cuts us when the certificate that we have shown ends, or its authority is not trusted any more. Where
+        there is a newer one, we do it ourselves a little earlier: the next connection shows that one, and nobody is
+        counted as refused.
         """
-        for end, (peer, ours) in list(self._open.items()):
+        for end, (peer, shown) in list(self._open.items()):
             objection = self._credentials.objection(peer)
             if objection is not None:
                 end.abort(str(objection))
-            elif self._credentials.is_renewed(ours, CHANGE_BEFORE):
-                end.abort(f"our certificate ends on {ours.expires_at:%Y-%m-%d %H:%M} UTC: once more, with the new one")
+            elif self._credentials.is_outdated(shown, CHANGE_BEFORE):
+                end.abort("our certificate was renewed, and the old one ends: once more, with the new one")
 
     async def close(self) -> None:
         """End what gRPC has not let go of yet, and remove the folder of the sockets."""
@@ -106,8 +107,8 @@ class SecureRoad:
         """Return a TLS connection to a core that has let us in; raises RoadError."""
         place = parse_address(address)
         loop = asyncio.get_running_loop()
-        ours = self._credentials.loaded
-        end = SecureEnd(ours.client, is_server=False)
+        shown = self._credentials.loaded
+        end = SecureEnd(shown.client, is_server=False)
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await loop.create_connection(lambda: end, place.host, place.port)
@@ -134,7 +135,7 @@ class SecureRoad:
             end.abort("not wanted any more")
             raise
         end.on_closed = partial(self._ended, end)
-        self._open[end] = _Open(peer, ours)
+        self._open[end] = _Open(peer, shown)
         return end
 
     def _ended(self, end: SecureEnd) -> None:

@@ -13,8 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fleet.road import RoadError
-from fleet.tls.certificate_files import CertificateError, CertificateFiles
+from fleet.tls.certificate_files import CertificateFiles
 from fleet.tls.credentials import POLL_SECONDS, Credentials
+from fleet.tls.pem_files import CertificateError
 from fleet.tls.road import SecureRoad
 from tidegate.errors import StartError
 

@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleet.identity import Identity
-from fleet.tls.certificate_files import CertificateError, CertificateFiles, load
+from fleet.tls.certificate_files import CertificateFiles, load
 from fleet.tls.credentials import SOON, Credentials
+from fleet.tls.pem_files import CertificateError
 from tests.certificates import Office, files_in, office
 
 EDGE = Identity("edge", "e", "r")
@@ -79,7 +80,11 @@ BAD = [
     ("no key", spoil("key.pem", None), "key.pem: No such file"),
     ("no list", spoil("revoked.pem", None), "revoked.pem: No such file"),
     ("garbage", spoil("certificate.pem", b"\0" * 100), "does not hold one certificate in PEM"),
-    ("garbage for an authority", spoil("authority.pem", b"-----BEGIN"), "authority.pem does not hold one"),
+    (
+        "garbage for an authority",
+        spoil("authority.pem", b"-----BEGIN"),
+        "authority.pem does not hold certificates in PEM",
+    ),
     ("garbage for a list", spoil("revoked.pem", b"x"), "does not hold one list"),
     ("garbage for a key", spoil("key.pem", b"x"), "is no private key without a password"),
     ("huge", spoil("revoked.pem", bytes(5 << 20)), "is longer than"),

@@ -1,4 +1,4 @@
-"""Connections that are open when a certificate is revoked or ends: who cuts them, when, and how it is counted."""
+"""Connections that are open when a certificate ends or its authority is dropped: who cuts them, and how it counts."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from fleet.identity import Identity
 from fleet.road import Passage
 from fleet.tls.credentials import Credentials
 from fleet.tls.road import SecureRoad
-from tests.certificates import Office, files_in, office
+from tests.certificates import Office, files_in, office, trust
 from tests.fleet.tls.ends import Watched, watched_gate
 
 EDGE, CORE = Identity("edge", "edge-1", "test"), Identity("core", "core-1", "test")
@@ -22,6 +22,11 @@ SECOND = timedelta(seconds=1)
 @pytest.fixture
 def ours(tmp_path: Path) -> Office:
     return office(tmp_path / "ours")
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Office:
+    return office(tmp_path / "theirs")
 
 
 def at_its_end(of: Credentials, seen_by: Credentials) -> Callable[[float], None]:
@@ -110,6 +115,63 @@ async def test_a_road_shows_a_newer_certificate_before_the_old_one_ends(ours: Of
         if has_renewed:
             assert await reader.read() == b""
             await gone(watched)
+        assert not watched.gate.refused
+        writer.close()
+    await road.close()
+
+
+async def test_a_gate_cuts_off_whose_authority_is_dropped(ours: Office, theirs: Office) -> None:
+    other = SecureRoad(ours.edge("edge-2"))
+    core_files, files = ours.issue(CORE), theirs.issue(EDGE)
+    for each in (core_files, files):
+        trust(each, ours, theirs)
+    core = Credentials(core_files, "core")
+    road = SecureRoad(Credentials(files, "edge"))
+    async with (
+        watched_gate(core) as watched,
+        road.open(watched.address) as passage,
+        other.open(watched.address) as kept,
+    ):
+        reader, writer = await ping(passage)
+        _, kept_writer = await ping(kept)
+        core.reload()
+        assert (watched.gate.connections, dict(watched.gate.refused)) == (2, {})
+        trust(core_files, ours)
+        core.reload()
+        core.look()
+        assert await reader.read() == b""
+        assert dict(watched.gate.refused) == {"unknown_authority": 1}
+        assert watched.gate.connections == 1
+        writer.close()
+        kept_writer.close()
+    await road.close()
+    await other.close()
+
+
+@pytest.mark.parametrize("whose", ["the core's", "its own"])
+async def test_a_road_ends_by_itself_when_an_authority_is_dropped(ours: Office, theirs: Office, whose: str) -> None:
+    old, new = ours, theirs
+    core_files = (old if whose == "the core's" else new).issue(CORE)
+    trust(core_files, old, new)
+    edge_files = (new if whose == "the core's" else old).issue(EDGE)
+    trust(edge_files, old, new)
+    edge = Credentials(edge_files, "edge")
+    road = SecureRoad(edge)
+    async with watched_gate(Credentials(core_files, "core")) as watched, road.open(watched.address) as passage:
+        reader, writer = await ping(passage)
+        if whose == "its own":
+            renewed = new.issue(EDGE)
+            edge_files.key.write_bytes(renewed.key.read_bytes())
+            edge_files.certificate.write_bytes(renewed.certificate.read_bytes())
+            edge.reload()
+            assert edge.loaded.authority in edge.loaded.trusted
+        assert passage.say_problem() == ""
+        trust(edge_files, new)
+        edge.reload()
+        assert await reader.read() == b""
+        says = "not trusted any more" if whose == "the core's" else "once more, with the new one"
+        assert says in passage.say_problem()
+        await gone(watched)
         assert not watched.gate.refused
         writer.close()
     await road.close()
