@@ -46,7 +46,8 @@ class Office:
         made = self.issue(identity)
         assert made == files
         key = new_key()
-        certificate = make_leaf(identity, key.public_key(), self.authority.certificate, self.authority._key, begin, end)
+        signer = self.authority.signers.current
+        certificate = make_leaf(identity, key.public_key(), signer.certificate, signer.key, begin, end)
         files.key.write_bytes(key_pem(key))
         files.certificate.write_bytes(pem(certificate))
         return files
