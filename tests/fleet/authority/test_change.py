@@ -98,7 +98,7 @@ def test_steps_out_of_order_are_refused(ours: Authority) -> None:
     with pytest.raises(AuthorityError, match="0 days: a certificate is for"):
         ours.switch(0)
     signers.switch(ours.folder)  # cut short right after
-    with pytest.raises(AuthorityError, match="edge/fra-1, core/core-1: still of the authority .*; tidegate certs"):
+    with pytest.raises(AuthorityError, match=r"edge/fra-1, core/core-1: still of the authority .*; tidegate certs"):
         ours.retire()
     ours.switch()
     with pytest.raises(AuthorityError, match="of before is still trusted; retire it first"):
