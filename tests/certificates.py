@@ -46,7 +46,8 @@ class Office:
         made = self.issue(identity)
         assert made == files
         key = new_key()
-        certificate = make_leaf(identity, key.public_key(), self.authority.certificate, self.authority._key, begin, end)
+        signer = self.authority.signers.current
+        certificate = make_leaf(identity, key.public_key(), signer.certificate, signer.key, begin, end)
         files.key.write_bytes(key_pem(key))
         files.certificate.write_bytes(pem(certificate))
         return files
@@ -54,8 +55,21 @@ class Office:
     def expired(self, identity: Identity) -> CertificateFiles:
         return self.odd(identity, begin=datetime.now(UTC) - 3 * DAY, end=datetime.now(UTC) - DAY)
 
+    def ending(self, identity: Identity, seconds: float) -> CertificateFiles:
+        """A certificate that ends in so many seconds, or up to one earlier: they are whole in it."""
+        now = datetime.now(UTC)
+        return self.odd(identity, begin=now, end=now + timedelta(seconds=seconds))
+
     def early(self, identity: Identity) -> CertificateFiles:
         return self.odd(identity, begin=datetime.now(UTC) + DAY, end=datetime.now(UTC) + 3 * DAY)
+
+
+def trust(files: CertificateFiles, *offices: Office) -> None:
+    """Have who has these files trust other authorities than before."""
+    assert files.revoked is not None
+    folders = [each.authority.folder for each in offices]
+    files.authority.write_bytes(b"".join((folder / "authority.pem").read_bytes() for folder in folders))
+    files.revoked.write_bytes(b"".join((folder / "revoked.pem").read_bytes() for folder in folders))
 
 
 def office(folder: Path) -> Office:

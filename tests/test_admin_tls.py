@@ -14,9 +14,12 @@ from core.core import Core
 from fleet.address import Address
 from fleet.admin_place import AdminPlace
 from fleet.identity import Identity
+from fleet.tls.credentials import Credentials
+from fleet.tls.road import SecureRoad
 from games.registry import load_pack
 from tests.certificates import Office, office
 from tests.relays import LOOPBACK, core_config, echo, free_port, running_core, running_origin
+from tests.test_breaks import until
 from tidegate.admin.client import AdminClient
 from tidegate.admin.secure_passage import secure_passage
 from tidegate.errors import StartError
@@ -84,6 +87,22 @@ async def test_an_edges_port_lets_no_operator_in(tmp_path: Path) -> None:
         folder = place.office.issue(Identity("admin", "anna")).certificate.parent
         with pytest.raises(StartError, match="admin anna, and no edge"):
             await asyncio.to_thread(ask, f"{LOOPBACK}:{place.core.port}", folder)
+
+
+async def test_an_operator_is_cut_off_when_his_certificate_ends(tmp_path: Path) -> None:
+    async with secure_core(tmp_path) as place:
+        gate = place.core.admin.gate
+        assert gate is not None
+        road = SecureRoad(Credentials(place.office.ending(Identity("admin", "anna"), 3), "admin"))
+        async with road.open(place.address) as passage:
+            with AdminClient(passage.target, 5.0) as client:
+                assert (await asyncio.to_thread(client.status)).cores
+                assert gate.connections == 1
+                await until(lambda: gate.refused["expired"] == 1 and not gate.connections)
+                with pytest.raises(StartError):
+                    await asyncio.to_thread(client.status)
+            assert passage.say_problem()
+        await road.close()
 
 
 async def test_as_a_command(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""Edges and cores with certificates: players play, tunnels come back, who is revoked is cut off, names are checked."""
+"""Edges and cores with certificates: players play, tunnels come back, names are checked, and who is revoked or whose
+certificate ends is cut off."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import grpc
@@ -15,6 +17,7 @@ from fleet.identity import Identity
 from fleet.tls.certificate_files import CertificateFiles
 from fleet.tls.credentials import Credentials
 from fleet.tls.gate import Gate
+from fleet.tls.road import CHANGE_BEFORE
 from games.registry import load_pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tests.certificates import Office, office
@@ -105,7 +108,7 @@ async def test_a_revoked_edge_is_cut_off_and_does_not_come_back(ours: Office) ->
         assert gate_of(net).connections == 0
         assert not any(tunnel.is_attached for tunnel in net.core.service.tunnels.values())
         refused = [log for log in logs if log["event"] == "connections_refused"]
-        assert any("edge edge-1 in test is revoked: cut off" in log["last_why"] for log in refused)
+        assert any("edge edge-1 in test was revoked: cut off" in log["last_why"] for log in refused)
 
 
 async def test_an_edge_leaves_a_revoked_core(ours: Office) -> None:
@@ -152,13 +155,70 @@ async def test_who_reaches_grpc_but_not_by_the_gate_is_refused(ours: Office) -> 
 async def test_an_expired_certificate_is_a_health_problem(ours: Office) -> None:
     edge, core = ours.edge(), ours.core()
     async with secure_network(edge, core) as net:
-        player, visit = await net.join()
         for each in (edge, core):
             each._now = lambda each=each: each.loaded.expires_at  # type: ignore[misc]
         for health in (net.edge.health, net.core.health):
             assert not health.is_serving
             assert "expired on" in health.problems[0]
+
+
+async def test_who_does_not_renew_is_cut_off_at_the_end_and_players_wait_until_he_has(ours: Office) -> None:
+    edge, core = Credentials(ours.ending(Identity("edge", "edge-1", "test"), 4), "edge"), ours.core()
+    with capture_logs() as logs:
+        async with secure_network(edge, core) as net:
+            player, visit = await net.join()
+            await assert_goes_on(player, visit)
+            await until(lambda: bool(gate_of(net).refused["expired"]))
+            assert datetime.now(UTC) >= edge.loaded.expires_at
+            await until(lambda: not net.tunnel.is_attached)
+            assert gate_of(net).connections == 0
+            for writer in (player[1], visit[1]):
+                writer.write(frames(range(500)))
+            await until(lambda: any("our certificate has expired" in log.get("reason", "") for log in logs))
+            ours.authority.renew("edge", "edge-1")
+            whole = frames(range(500))
+            assert await visit[0].readexactly(len(whole)) == whole
+            assert await player[0].readexactly(len(whole)) == whole
+            await assert_goes_on(player, visit)
+            assert net.tunnel.attachments == 2
+    refused = [log for log in logs if log["event"] == "connections_refused" and "expired" in log]
+    end = f"{edge.identity} expired on "
+    assert end in refused[0]["last_why"]
+    assert refused[0]["last_why"].endswith("UTC: cut off")
+
+
+async def test_an_edge_leaves_a_core_whose_certificate_has_ended(ours: Office) -> None:
+    edge, core = ours.edge(), Credentials(ours.ending(Identity("core", "core-1", "test"), 4), "core")
+    with capture_logs() as logs:
+        async with secure_network(edge, core) as net:
+            player, visit = await net.join()
+            await until(
+                lambda: any("certificate of core core-1 in test expired" in each.get("reason", "") for each in logs)
+            )
+            assert datetime.now(UTC) >= core.loaded.expires_at
+            ours.authority.renew("core", "core-1")
+            await until(lambda: net.tunnel.is_attached)
+            await assert_goes_on(player, visit)
+
+
+async def test_who_has_renewed_goes_on_beyond_the_end_and_nobody_is_refused(ours: Office) -> None:
+    edge, core = ours.edge(), ours.core()
+    async with secure_network(edge, core) as net:
+        player, visit = await net.join()
+        before = edge.loaded
+        ours.authority.renew("edge", "edge-1", 91)
+        await until(lambda: edge.loaded is not before)
+        with capture_logs() as logs:
+            edge._now = lambda: before.expires_at - CHANGE_BEFORE
+            await until(lambda: net.tunnel.attachments == 2)
+        (away,) = [log for log in logs if log["event"] == "core_away"]
+        assert "once more, with the new one" in away["reason"]
+        (peer,) = [each.peer for each in gate_of(net)._open.values()]
+        assert peer.serial == edge.loaded.serial
+        core._now = lambda: before.expires_at
+        core.look()
         await assert_goes_on(player, visit)
+        assert (net.tunnel.attachments, dict(gate_of(net).refused)) == (2, {})
 
 
 FLOOD_SECONDS = 2.0

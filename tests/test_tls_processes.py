@@ -65,7 +65,7 @@ async def test_three_regions_as_a_new_user_would(tmp_path: Path) -> None:
             assert attached == {(f"{region}-1", region) for region in regions}
             status, said = await tidegate(tmp_path, "certs", "revoke", "edge/us-1")
             assert status == 0
-            await until(lambda: any("us-1 in us is revoked: cut off" in each.get("last_why", "") for each in events))
+            await until(lambda: any("us-1 in us was revoked: cut off" in each.get("last_why", "") for each in events))
             (await assert_plays(players))[1].close()
     finally:
         for child in (*edges, core):

@@ -62,7 +62,8 @@ def check(settings: Settings) -> "Identity | None":
     """Check the certificate files as the relay of the certificate's own role would; raises StartError."""
     if not settings.tls.certificate_file:
         return None
-    from fleet.tls.certificate_files import CertificateError, role_of
+    from fleet.tls.certificate_files import role_of
+    from fleet.tls.pem_files import CertificateError
 
     try:
         role = role_of(files_of(settings))
@@ -85,7 +86,8 @@ def files_of(settings: Settings) -> "CertificateFiles":
 
 def _identity_of(settings: Settings, relay: Relay) -> "Identity":
     """Read and check the files; raises StartError."""
-    from fleet.tls.certificate_files import CertificateError, load
+    from fleet.tls.certificate_files import load
+    from fleet.tls.pem_files import CertificateError
 
     try:
         return load(files_of(settings), relay).identity
@@ -94,8 +96,8 @@ def _identity_of(settings: Settings, relay: Relay) -> "Identity":
 
 
 def _load(settings: Settings, relay: Relay) -> "Credentials":
-    from fleet.tls.certificate_files import CertificateError
     from fleet.tls.credentials import Credentials
+    from fleet.tls.pem_files import CertificateError
 
     try:
         return Credentials(files_of(settings), relay)

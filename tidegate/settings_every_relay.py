@@ -46,7 +46,7 @@ class TlsSettings(Section):
 
     certificate_file: str = Field("", description="This relay's certificate; empty goes without, on one machine.")
     key_file: str = Field("", description="Its private key, which only the relay's user should be able to read.")
-    authority_file: str = Field("", description="The certificate of the authority that issued all certificates.")
+    authority_file: str = Field("", description="Who issued all certificates; two while a fleet changes to another.")
     revoked_file: str = Field("", description="The list of certificates taken back; empty accepts all that hold.")
     insecure: bool = Field(
         default=False,

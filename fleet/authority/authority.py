@@ -2,10 +2,11 @@
 
 ==========================  =====================================================================================
 ``authority.key``           the authority's key, for its owner only: keep it off the relays
-``authority.pem``           its certificate
-``revoked.pem``             the list of certificates taken back
+``authority.pem``           its certificate; another pair may stand beside it (`fleet.authority.signers`)
+``revoked.pem``             the list of certificates taken back, one by each authority that is trusted
 ``ledger.jsonl``            what was issued
-``edge-fra-1/``             what to copy to that machine: ``key.pem``, ``certificate.pem`` and copies of the two above
+``edge-fra-1/``             what to copy to that machine: ``key.pem``, ``certificate.pem``, the certificates of all
+                            authorities that are trusted (``authority.pem``) and their lists (``revoked.pem``)
 ==========================  =====================================================================================
 
 Every change takes a lock on the folder, and writes the ledger before the certificate: what is out can be taken back.
@@ -14,7 +15,6 @@ Every change takes a lock on the folder, and writes the ledger before the certif
 import contextlib
 import fcntl
 import os
-import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -22,22 +22,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from fleet.authority.certificates import Key, key_pem, make_authority, make_leaf, make_list, new_key, pem
+from fleet.authority import signers
+from fleet.authority.certificates import key_pem, make_authority, make_leaf, make_list, new_key, pem
 from fleet.authority.files import PUBLIC, SECRET, AuthorityError, make_folder, read, write
 from fleet.authority.ledger import Entry, read_ledger, write_ledger
+from fleet.authority.signers import Signer, Signers, read_signers
 from fleet.identity import Identity
 
 DEFAULT_DAYS = 90
 AUTHORITY_DAYS = 3650
 MAX_DAYS = 825
 
-AUTHORITY_KEY, AUTHORITY, REVOKED, LEDGER = "authority.key", "authority.pem", "revoked.pem", "ledger.jsonl"
+AUTHORITY, REVOKED, LEDGER = "authority.pem", "revoked.pem", "ledger.jsonl"
 KEY, CERTIFICATE = "key.pem", "certificate.pem"
 
-MAX_FILE_BYTES = 4 << 20
+MAX_CERTIFICATE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,14 @@ class Issued:
 class Authority:
     """The authority in a folder; open it by `open_authority` or make it by `create_authority`."""
 
-    def __init__(self, folder: Path, certificate: x509.Certificate, key: Key) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.certificate = certificate
-        self._key = key
+        self.signers: Signers = read_signers(folder)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate of who issues."""
+        return self.signers.current.certificate
 
     def entries(self) -> list[Entry]:
         """All that was issued, the oldest first; raises AuthorityError."""
@@ -104,7 +108,7 @@ class Authority:
                 raise AuthorityError(f"{which}: revoked or expired already, so there is nothing to take back")
             by_serial = {entry.serial: entry for entry in taken}
             write_ledger(self.folder / LEDGER, [by_serial.get(entry.serial, entry) for entry in entries])
-            self._write_list()
+            self._write_trusted()
             return taken
 
     def find(self, which: str) -> list[Entry]:
@@ -114,41 +118,105 @@ class Authority:
     def refresh(self) -> None:
         """Write the list of what was taken back anew, for all; raises AuthorityError."""
         with self._locked():
-            self._write_list()
+            self._write_trusted()
+
+    def begin_change(self, days: int = AUTHORITY_DAYS) -> Signer:
+        """Make a second authority that relays are to trust, and that issues nothing yet; raises AuthorityError."""
+        with self._locked():
+            found = self.signers
+            if found.upcoming is not None:
+                raise AuthorityError(f"there is a second authority already, {found.upcoming.name}; switch to it")
+            if found.old is not None:
+                raise AuthorityError(f"the authority {found.old.name} of before is still trusted; retire it first")
+            key = new_key()
+            upcoming = Signer(make_authority(key, _now(), timedelta(days=days)), key)
+            signers.begin(self.folder, upcoming)
+            self._write_trusted()
+            return upcoming
+
+    def switch(self, days: int = DEFAULT_DAYS) -> list[Issued]:
+        """Have the second authority issue from now on, and renew all that holds by it; raises AuthorityError.
+
+        What was cut short is finished by doing it again: who has a certificate of it keeps that.
+        """
+        _check_days(days)
+        with self._locked():
+            if self.signers.upcoming is not None:
+                signers.switch(self.folder)
+            elif self.signers.old is None:
+                raise AuthorityError(
+                    "there is no second authority to switch to; make one: tidegate certs authority new"
+                )
+            self._write_trusted()
+            return [self._issue(entry.identity, days) for entry in self._of_another()]
+
+    def retire(self) -> Signer:
+        """Have the authority of before trusted no more, and remove its key; return it. Raises AuthorityError."""
+        with self._locked():
+            old = self.signers.old
+            if old is None:
+                raise AuthorityError("there is no authority of before; `tidegate certs authority show` says which are")
+            behind = self._of_another()
+            if behind:
+                names = ", ".join(f"{each.role}/{each.name}" for each in behind)
+                raise AuthorityError(f"{names}: still of the authority {old.name}; tidegate certs authority switch")
+            signers.retire(self.folder)
+            self._write_trusted()
+            return old
 
     def folder_of(self, role: str, name: str) -> Path:
         """Return where the files of a name are."""
         return self.folder / f"{role}-{name}"
 
     def _issue(self, identity: Identity, days: int) -> Issued:
-        if not 1 <= days <= MAX_DAYS:
-            raise AuthorityError(f"{days} days: a certificate is for 1 to {MAX_DAYS} days")
+        _check_days(days)
         now = _now()
         key = new_key()
-        certificate = make_leaf(
-            identity, key.public_key(), self.certificate, self._key, now, now + timedelta(days=days)
-        )
+        signer = self.signers.current
+        end = now + timedelta(days=days)
+        certificate = make_leaf(identity, key.public_key(), signer.certificate, signer.key, now, end)
         expires = certificate.not_valid_after_utc
         serial = f"{certificate.serial_number:x}"
-        entry = Entry(serial, identity.role, identity.name, identity.region, _text(now), _text(expires))
+        named = (identity.role, identity.name, identity.region)
+        entry = Entry(serial, *named, _text(now), _text(expires), authority=signer.name)
         write_ledger(self.folder / LEDGER, [*self.entries(), entry])
         folder = self.folder_of(identity.role, identity.name)
         make_folder(folder)
         write(folder / KEY, key_pem(key), SECRET)
         write(folder / CERTIFICATE, pem(certificate), PUBLIC)
-        write(folder / AUTHORITY, pem(self.certificate), PUBLIC)
-        self._write_list()
+        self._write_trusted()
         return Issued(entry, folder)
 
-    def _write_list(self) -> None:
-        """Write the list beside the ledger and into every folder that is there."""
+    def _write_trusted(self) -> None:
+        """Write the lists beside the ledger, and authorities and lists into every folder that is there."""
+        self.signers = read_signers(self.folder)  # the step that calls this may have changed it
         entries = self.entries()
         revoked = [(int(each.serial, 16), datetime.fromisoformat(each.revoked)) for each in entries if each.revoked]
-        content = pem(make_list(self.certificate, self._key, revoked, time.time_ns() // 1_000_000, _now()))
-        write(self.folder / REVOKED, content, PUBLIC)
+        number, now = time.time_ns() // 1_000_000, _now()
+        trusted = [each for each in self.signers.trusted if each.expires_at > now]
+        lists = b"".join(pem(make_list(each.certificate, each.key, revoked, number, now)) for each in trusted)
+        write(self.folder / REVOKED, lists, PUBLIC)
         for folder in {self.folder_of(entry.role, entry.name) for entry in entries}:
             if folder.is_dir():
-                write(folder / REVOKED, content, PUBLIC)
+                write(folder / AUTHORITY, b"".join(pem(each.certificate) for each in trusted), PUBLIC)
+                write(folder / REVOKED, lists, PUBLIC)
+
+    def _of_another(self) -> list[Entry]:
+        """Return of each name what holds, and was not issued by the authority of now, or is not in its folder yet."""
+        now, name = _now(), self.signers.current.name
+        valid = [each for each in self.newest() if each.state(now) == "valid"]
+        return [each for each in valid if each.authority != name or not self._is_out(each)]
+
+    def _is_out(self, entry: Entry) -> bool:
+        """Whether a certificate is in its folder, which it is not where issuing it was cut short after the ledger."""
+        folder = self.folder_of(entry.role, entry.name)
+        if not folder.is_dir():
+            return True  # somebody keeps them elsewhere
+        try:
+            found = x509.load_pem_x509_certificate(read(folder / CERTIFICATE, MAX_CERTIFICATE_BYTES))
+        except (ValueError, AuthorityError):
+            return False
+        return f"{found.serial_number:x}" == entry.serial
 
     def _last_of(self, role: str, name: str) -> Entry | None:
         return next((entry for entry in self.newest() if (entry.role, entry.name) == (role, name)), None)
@@ -156,14 +224,16 @@ class Authority:
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """Keep other commands from the folder, and see that the authority itself still holds."""
-        if self.certificate.not_valid_after_utc <= _now():
-            raise AuthorityError(
-                f"the authority in {self.folder} expired on {self.certificate.not_valid_after_utc:%Y-%m-%d}; "
-                "begin another one in a new folder"
-            )
         descriptor = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
+            signers.settle(self.folder)
+            self.signers = read_signers(self.folder)  # another command may have changed it before we had the lock
+            if self.certificate.not_valid_after_utc <= _now():
+                raise AuthorityError(
+                    f"the authority in {self.folder} expired on {self.certificate.not_valid_after_utc:%Y-%m-%d}; "
+                    "begin another one in a new folder"
+                )
             yield
         finally:
             os.close(descriptor)
@@ -171,31 +241,27 @@ class Authority:
 
 def create_authority(folder: Path, days: int = AUTHORITY_DAYS) -> Authority:
     """Make a new authority in a folder that has none; raises AuthorityError."""
-    if (folder / AUTHORITY_KEY).exists() or (folder / LEDGER).exists():
+    if signers.has_signer(folder) or (folder / LEDGER).exists():
         raise AuthorityError(f"{folder} has an authority already; name another folder, or use this one")
     make_folder(folder)
     key = new_key()
-    certificate = make_authority(key, _now(), timedelta(days=days))
     write(folder / LEDGER, b"", PUBLIC)
-    write(folder / AUTHORITY, pem(certificate), PUBLIC)
-    write(folder / AUTHORITY_KEY, key_pem(key), SECRET)
-    authority = Authority(folder, certificate, key)
+    signers.put(folder, Signer(make_authority(key, _now(), timedelta(days=days)), key))
+    authority = Authority(folder)
     authority.refresh()
     return authority
 
 
 def open_authority(folder: Path) -> Authority:
     """Open the authority of a folder; raises AuthorityError."""
-    if not (folder / AUTHORITY_KEY).exists():
+    if not signers.has_signer(folder):
         raise AuthorityError(f"{folder} has no authority; make one: tidegate certs init --folder {folder}")
-    try:
-        key = serialization.load_pem_private_key(read(folder / AUTHORITY_KEY, MAX_FILE_BYTES), None)
-        certificate = x509.load_pem_x509_certificate(read(folder / AUTHORITY, MAX_FILE_BYTES))
-    except (ValueError, TypeError, ssl.SSLError) as error:
-        raise AuthorityError(f"{folder}: the authority's key or certificate cannot be read; put back a copy") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise AuthorityError(f"{folder}: {AUTHORITY_KEY} is not the key of {AUTHORITY}; put back a copy of the folder")
-    return Authority(folder, certificate, key)
+    return Authority(folder)
+
+
+def _check_days(days: int) -> None:
+    if not 1 <= days <= MAX_DAYS:
+        raise AuthorityError(f"{days} days: a certificate is for 1 to {MAX_DAYS} days")
 
 
 def _find(entries: list[Entry], which: str) -> list[Entry]:

@@ -46,6 +46,15 @@ def write(path: Path, content: bytes, mode: int) -> None:
         raise AuthorityError(f"{path}: {error.strerror}") from error
 
 
+def remove(path: Path) -> None:
+    """Remove a file, if it is there; raises AuthorityError."""
+    try:
+        path.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise AuthorityError(f"{path}: {error.strerror}") from error
+
+
 def read(path: Path, limit_bytes: int) -> bytes:
     """Read a file of bounded size; raises AuthorityError."""
     try:

@@ -19,7 +19,10 @@ MAX_BYTES = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One certificate. ``serial`` is hexadecimal; times are ISO 8601 in UTC, ``revoked`` is empty if it is not."""
+    """One certificate. ``serial`` is hexadecimal; times are ISO 8601 in UTC, ``revoked`` is empty if it is not.
+
+    ``authority`` is the name of who issued it (`fleet.authority.signers`), empty where there was only one at that time.
+    """
 
     serial: str
     role: Role
@@ -28,6 +31,7 @@ class Entry:
     issued: str
     expires: str
     revoked: str = ""
+    authority: str = ""
 
     @property
     def identity(self) -> Identity:
@@ -67,6 +71,8 @@ def _parse(path: Path, number: int, line: str) -> Entry:
                 raise ValueError("a time without a zone")
         if parse_identity(entry.identity.uri) != entry.identity:
             raise ValueError("a name that cannot be")
+        if entry.authority:
+            int(entry.authority, 16)
     except (TypeError, ValueError, RecursionError) as error:
         raise AuthorityError(f"{path}:{number} is no entry of this ledger; put back a copy of the file") from error
     return entry

@@ -1,4 +1,4 @@
-"""The files that a relay proves itself by, read and checked as a set: certificate, key, authority, revoked list.
+"""The files that a relay proves itself by, read and checked as a set: certificate, key, authorities, revoked lists.
 
 Called by `fleet.tls.credentials` and by ``check-config``. It loads `cryptography`, so it is imported only where there
 is TLS. Nothing here is kept half: a set is right as a whole, or an error says which file is wrong and why.
@@ -12,22 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from fleet.identity import Identity, Role, parse_identity
-from wire.errors import TidegateError
-
-MAX_FILE_BYTES = 4 << 20
-"""Some hundred thousand revoked certificates."""
+from fleet.tls.authorities import Trusted, read_authorities, read_revoked
+from fleet.tls.pem_files import CertificateError, read
 
 Stamp = tuple[tuple[int, int, int] | None, ...]
-
-
-class CertificateError(TidegateError):
-    """Files that cannot be used; the text names the file, what is wrong and what would be right."""
-
-    code = "certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +41,17 @@ class CertificateFiles:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A set of files that is right. ``revoked`` are serials; ``server`` and ``client`` are ready for handshakes."""
+    """A set of files that is right.
+
+    ``authority`` is the key id of who issued the certificate, ``trusted`` are those of all authorities, ``revoked`` are
+    serials; ``server`` and ``client`` are ready for handshakes.
+    """
 
     identity: Identity
     serial: int
     expires_at: datetime
-    authority_expires_at: datetime
+    authority: str
+    trusted: frozenset[str]
     revoked: frozenset[int]
     server: ssl.SSLContext
     client: ssl.SSLContext
@@ -71,10 +67,9 @@ def load(files: CertificateFiles, role: Role) -> Loaded:
     """Read and check a set of files for a process of this role; raises CertificateError."""
     before = files.stamp()
     certificate = _read_certificate(files.certificate)
-    authority = _read_certificate(files.authority)
-    _check_authority(files.authority, authority)
-    identity = _check_certificate(files, certificate, authority, role)
-    revoked = _read_revoked(files.revoked, authority, files.authority)
+    authorities = read_authorities(files.authority)
+    identity, issuer = _check_certificate(files, certificate, authorities, role)
+    revoked = read_revoked(files.revoked, authorities, files.authority)
     if certificate.serial_number in revoked:
         raise CertificateError(f"{files.certificate}: this certificate of {identity} is revoked; it needs another one")
     server, client = _context(files, is_server=True), _context(files, is_server=False)
@@ -84,7 +79,8 @@ def load(files: CertificateFiles, role: Role) -> Loaded:
         identity,
         certificate.serial_number,
         certificate.not_valid_after_utc,
-        authority.not_valid_after_utc,
+        issuer.key_id,
+        frozenset(each.key_id for each in authorities if each.holds()),
         revoked,
         server,
         client,
@@ -124,19 +120,8 @@ def _no_password() -> str:
     return ""
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise CertificateError(f"{path}: {error.strerror}") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise CertificateError(f"{path} is longer than {MAX_FILE_BYTES} bytes, so it is something else")
-    return content
-
-
 def _read_certificate(path: Path) -> x509.Certificate:
-    content = _read(path)
+    content = read(path)
     try:
         (certificate,) = x509.load_pem_x509_certificates(content)
     except ValueError as error:
@@ -144,25 +129,15 @@ def _read_certificate(path: Path) -> x509.Certificate:
     return certificate
 
 
-def _check_authority(path: Path, authority: x509.Certificate) -> None:
-    try:
-        is_authority = authority.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        is_authority = False
-    if not is_authority:
-        raise CertificateError(f"{path} is no authority's certificate; the file is called authority.pem")
-    if authority.not_valid_after_utc <= datetime.now(UTC):
-        raise CertificateError(f"{path}: the authority expired on {authority.not_valid_after_utc:%Y-%m-%d}")
-
-
 def _check_certificate(
-    files: CertificateFiles, certificate: x509.Certificate, authority: x509.Certificate, role: Role
-) -> Identity:
+    files: CertificateFiles, certificate: x509.Certificate, authorities: tuple[Trusted, ...], role: Role
+) -> tuple[Identity, Trusted]:
     path = files.certificate
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError) as error:
-        raise CertificateError(f"{path} was not issued by the authority in {files.authority}") from error
+    issuer = next((each for each in authorities if each.has_issued(certificate)), None)
+    if issuer is None:
+        raise CertificateError(f"{path} was not issued by the authority in {files.authority}; copy both")
+    if not issuer.holds():
+        raise CertificateError(f"{path}: its authority expired on {issuer.expires_at:%Y-%m-%d}")
     identity = _identity_of(path, certificate)
     try:
         uses = list(certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
@@ -178,7 +153,7 @@ def _check_certificate(
     if certificate.not_valid_before_utc > now:
         since = certificate.not_valid_before_utc
         raise CertificateError(f"{path}: the certificate holds from {since:%Y-%m-%d %H:%M} UTC; set the clock")
-    return identity
+    return identity, issuer
 
 
 def _identity_of(path: Path, certificate: x509.Certificate) -> Identity:
@@ -188,25 +163,6 @@ def _identity_of(path: Path, certificate: x509.Certificate) -> Identity:
         return parse_identity(uri)
     except (x509.ExtensionNotFound, ValueError) as error:
         raise CertificateError(f"{path} names no edge, core or admin; make one: tidegate certs issue") from error
-
-
-def _read_revoked(path: Path | None, authority: x509.Certificate, authority_path: Path) -> frozenset[int]:
-    if path is None:
-        return frozenset()
-    content = _read(path)
-    try:
-        if content.count(b"-----BEGIN") != 1:  # OpenSSL would trust a certificate in this file, too
-            raise ValueError("not one list")
-        revoked = x509.load_pem_x509_crl(content)
-        is_ours = revoked.is_signature_valid(authority.public_key())  # type: ignore[arg-type] # raises for others
-    except (ValueError, TypeError) as error:
-        raise CertificateError(f"{path} does not hold one list of revoked certificates in PEM") from error
-    if not is_ours or revoked.issuer != authority.subject:
-        raise CertificateError(f"{path} is not the list of the authority in {authority_path}")
-    now = datetime.now(UTC)
-    if revoked.next_update_utc is None or revoked.next_update_utc <= now or revoked.last_update_utc > now:
-        raise CertificateError(f"{path} does not hold now; `tidegate certs list` writes it anew")
-    return frozenset(each.serial_number for each in revoked)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -1,7 +1,7 @@
 """What a process proves itself by: its certificate files, read anew whenever they change, and what it knows of others.
 
 Made by whoever builds an edge or a core (`tidegate.build`), shared by all gates and roads of the process. A set of
-files that cannot be used changes nothing and is said once. Gates and roads cut off who was revoked when they are told.
+files that cannot be used changes nothing and is said once. Gates and roads look every second whom they may go on with.
 """
 
 import asyncio
@@ -13,7 +13,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from fleet.identity import Identity, Role
-from fleet.tls.certificate_files import CertificateError, CertificateFiles, Loaded, load
+from fleet.tls.authorities import KEY_ID_CHARACTERS
+from fleet.tls.certificate_files import CertificateFiles, Loaded, load
+from fleet.tls.pem_files import CertificateError
+from fleet.tls.refusals import HandshakeError, Refusal
 
 _log = structlog.get_logger("fleet.tls")
 
@@ -24,18 +27,27 @@ REMIND_SECONDS = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other side of a connection, by its certificate. ``address`` is where it connected from."""
+    """The other side of a connection, by its certificate.
+
+    ``authority`` is the key id of who issued that; ``address`` is where the connection is from.
+    """
 
     identity: Identity
     serial: int
+    expires_at: datetime
+    authority: str
     address: str = ""
 
 
 class Credentials:
-    """The files' content of today. Raises CertificateError where they cannot be used when the process starts."""
+    """The files' content of today. Raises CertificateError where they cannot be used when the process starts.
+
+    ``on_look`` holds what is called every second, and at once when the files have changed: gates and roads ask then
+    for their `objection` to each connection that is open.
+    """
 
     def __init__(self, files: CertificateFiles, role: Role, *, now: Callable[[], datetime] | None = None) -> None:
-        self.on_change: list[Callable[[], None]] = []
+        self.on_look: list[Callable[[], None]] = []
         self._files = files
         self._role = role
         self._now = now or (lambda: datetime.now(UTC))
@@ -63,9 +75,28 @@ class Credentials:
             return ""
         return f"the certificate of {self.identity} expired on {self.loaded.expires_at:%Y-%m-%d %H:%M} UTC"
 
-    def is_revoked(self, peer: Peer) -> bool:
-        """Whether the list in use has a peer's certificate."""
-        return peer.serial in self.loaded.revoked
+    def objection(self, peer: Peer) -> HandshakeError | None:
+        """Return why a peer may not be talked to, or no longer; None if it may."""
+        if peer.serial in self.loaded.revoked:
+            return HandshakeError(Refusal.REVOKED, f"the certificate of {peer.identity} was revoked")
+        if peer.authority not in self.loaded.trusted:
+            text = f"the certificate of {peer.identity} is of an authority that is not trusted any more"
+            return HandshakeError(Refusal.UNKNOWN_AUTHORITY, text)
+        if peer.expires_at <= self._now():
+            when = f"{peer.expires_at:%Y-%m-%d %H:%M} UTC"
+            return HandshakeError(Refusal.EXPIRED, f"the certificate of {peer.identity} expired on {when}")
+        return None
+
+    def is_outdated(self, shown: Loaded, within: timedelta) -> bool:
+        """Whether a certificate of ours that was shown goes out of use within this time, and there is a newer one."""
+        if shown.authority not in self.loaded.trusted:
+            return True
+        return shown.expires_at - self._now() <= within and self.loaded.expires_at > shown.expires_at
+
+    def look(self) -> None:
+        """Have gates and roads look whom they may go on with."""
+        for look in self.on_look:
+            look()
 
     async def run(self) -> None:
         """Watch files and calendar until cancelled."""
@@ -73,6 +104,7 @@ class Credentials:
             self.remind()
             await asyncio.sleep(POLL_SECONDS)
             self.poll()
+            self.look()
 
     def poll(self) -> None:
         """Look at the files once; what has changed, and has been still since the last look, is read."""
@@ -97,10 +129,15 @@ class Credentials:
         self._said = ""
         self.loaded = loaded
         self._reminded_at_seconds = -REMIND_SECONDS
-        _log.info("certificates_loaded", expires=f"{loaded.expires_at:%Y-%m-%d %H:%M}", revoked=len(loaded.revoked))
+        _log.info(
+            "certificates_loaded",
+            expires=f"{loaded.expires_at:%Y-%m-%d %H:%M}",
+            authority=loaded.authority[:KEY_ID_CHARACTERS],
+            authorities_trusted=len(loaded.trusted),
+            revoked=len(loaded.revoked),
+        )
         self._warn_of_open_key()
-        for tell in self.on_change:
-            tell()
+        self.look()
 
     def remind(self) -> None:
         """Say once a day that the certificate ends soon, or has ended."""
@@ -113,7 +150,7 @@ class Credentials:
         self._has_said_end = is_over
         expires = f"{self.loaded.expires_at:%Y-%m-%d %H:%M}"
         if is_over:
-            _log.error("certificate_expired", reason=self.problem, action="tidegate certs renew; nobody attaches anew")
+            _log.error("certificate_expired", reason=self.problem, action="tidegate certs renew; tunnels have ended")
         else:
             _log.warning("certificate_ends_soon", expires=expires, days=left.days, action="tidegate certs renew")
 

@@ -68,6 +68,7 @@ class _Open:
 
     peer: Peer
     end: SecureEnd
+    is_cut: bool = False
 
 
 class Gate:
@@ -87,7 +88,7 @@ class Gate:
         self._handshakes: dict[int, _Handshake] = {}
         self._next = 0
         self._open: dict[str, _Open] = {}
-        credentials.on_change.append(self.cut_revoked)
+        credentials.on_look.append(self.cut)
 
     @property
     def target(self) -> str:
@@ -120,12 +121,14 @@ class Gate:
         found = self._open.get(grpc_peer.removeprefix("unix:"))
         return None if found is None else found.peer
 
-    def cut_revoked(self) -> None:
-        """End the connections of those whose certificates are revoked by now; called when the files have changed."""
+    def cut(self) -> None:
+        """End the connections of those whose certificates hold no longer; called every second (`Credentials`)."""
         for each in list(self._open.values()):
-            if self._credentials.is_revoked(each.peer):
-                self._refusals.note(Refusal.REVOKED, each.peer.address, f"{each.peer.identity} is revoked: cut off")
-                each.end.abort("the certificate was revoked")
+            objection = self._credentials.objection(each.peer)
+            if objection is not None and not each.is_cut:
+                each.is_cut = True
+                self._refusals.note(objection.reason, each.peer.address, f"{objection}: cut off")
+                each.end.abort(str(objection))
 
     def stop_accepting(self) -> None:
         """Give up the port; who is in stays."""
@@ -136,7 +139,7 @@ class Gate:
         """End everything and remove the folder; the gRPC server is to be stopped before. Harmless when done twice."""
         self.stop_accepting()
         with contextlib.suppress(ValueError):
-            self._credentials.on_change.remove(self.cut_revoked)
+            self._credentials.on_look.remove(self.cut)
         tasks = [each.task for each in self._handshakes.values() if each.task is not None]
         for task in tasks:
             task.cancel()
@@ -237,8 +240,9 @@ class Gate:
         if peer.identity.role not in self._roles:
             wanted = " or ".join(self._roles)
             raise HandshakeError(Refusal.WRONG_ROLE, f"the certificate is of {peer.identity}, and no {wanted}'s")
-        if self._credentials.is_revoked(peer):  # since the handshake began
-            raise HandshakeError(Refusal.REVOKED, f"the certificate of {peer.identity} was revoked")
+        objection = self._credentials.objection(peer)  # since the handshake began
+        if objection is not None:
+            raise objection
         if sum(each.peer.identity == peer.identity for each in self._open.values()) >= MAX_CONNECTIONS_EACH:
             text = f"{peer.identity} has {MAX_CONNECTIONS_EACH} connections already"
             raise HandshakeError(Refusal.TOO_MANY, text)
@@ -265,5 +269,12 @@ class Gate:
         end.join(plain)
 
 
-_SAID = (Refusal.WRONG_ROLE, Refusal.TOO_MANY, Refusal.REVOKED, Refusal.BAD_CERTIFICATE)
+_SAID = (
+    Refusal.WRONG_ROLE,
+    Refusal.TOO_MANY,
+    Refusal.REVOKED,
+    Refusal.EXPIRED,
+    Refusal.UNKNOWN_AUTHORITY,
+    Refusal.BAD_CERTIFICATE,
+)
 """Reasons that OpenSSL has no alert for, so we say them ourselves."""

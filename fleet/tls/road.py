@@ -9,10 +9,13 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
+from typing import NamedTuple
 
 from fleet.address import parse_address
 from fleet.road import Passage, RoadError
+from fleet.tls.certificate_files import Loaded
 from fleet.tls.credentials import Credentials, Peer
 from fleet.tls.plain_end import PlainEnd
 from fleet.tls.private_folder import PrivateFolder
@@ -26,6 +29,16 @@ are to go out."""
 
 CLOSE_SECONDS = 0.5
 
+CHANGE_BEFORE = timedelta(minutes=1)
+"""How long before the end of the certificate shown a renewed one is shown instead: more than clocks differ."""
+
+
+class _Open(NamedTuple):
+    """Who is at the other end, and what we have shown him."""
+
+    peer: Peer
+    shown: Loaded
+
 
 class SecureRoad:
     """Roads to cores. `close` when the process has no use for them any more. Raises OSError."""
@@ -33,20 +46,28 @@ class SecureRoad:
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         self._folder = PrivateFolder()
-        self._open: dict[SecureEnd, Peer] = {}
+        self._open: dict[SecureEnd, _Open] = {}
         self._parting: dict[SecureEnd, asyncio.TimerHandle] = {}
-        credentials.on_change.append(self.cut_revoked)
+        credentials.on_look.append(self.cut)
 
-    def cut_revoked(self) -> None:
-        """End the roads to cores whose certificates are revoked by now."""
-        for end, peer in list(self._open.items()):
-            if self._credentials.is_revoked(peer):
-                end.abort(f"the certificate of {peer.identity} was revoked")
+    def cut(self) -> None:
+        """End the roads that may not go on; called every second (`Credentials`).
+
+        The core cuts us when the certificate that we have shown ends, or its authority is not trusted any more. Where
+        there is a newer one, we do it ourselves a little earlier: the next connection shows that one, and nobody is
+        counted as refused.
+        """
+        for end, (peer, shown) in list(self._open.items()):
+            objection = self._credentials.objection(peer)
+            if objection is not None:
+                end.abort(str(objection))
+            elif self._credentials.is_outdated(shown, CHANGE_BEFORE):
+                end.abort("our certificate was renewed, and the old one ends: once more, with the new one")
 
     async def close(self) -> None:
         """End what gRPC has not let go of yet, and remove the folder of the sockets."""
         with contextlib.suppress(ValueError):
-            self._credentials.on_change.remove(self.cut_revoked)
+            self._credentials.on_look.remove(self.cut)
         await self._wait_for_all()
         for end in list(self._open):
             end.finish()
@@ -86,7 +107,8 @@ class SecureRoad:
         """Return a TLS connection to a core that has let us in; raises RoadError."""
         place = parse_address(address)
         loop = asyncio.get_running_loop()
-        end = SecureEnd(self._credentials.loaded.client, is_server=False)
+        shown = self._credentials.loaded
+        end = SecureEnd(shown.client, is_server=False)
         try:
             async with asyncio.timeout(HANDSHAKE_SECONDS):
                 await loop.create_connection(lambda: end, place.host, place.port)
@@ -96,8 +118,9 @@ class SecureRoad:
                 raise RoadError(f"what answers at {address} is {peer.identity}, and no core")
             if end.closed.is_set():
                 raise RoadError(f"{address}: {end.problem}")
-            if self._credentials.is_revoked(peer):
-                raise RoadError(f"the certificate of {peer.identity} was revoked")
+            objection = self._credentials.objection(peer)
+            if objection is not None:
+                raise RoadError(str(objection))
         except HandshakeError as error:
             end.abort(str(error))
             raise RoadError(f"what answers at {address} {error}") from error
@@ -112,7 +135,7 @@ class SecureRoad:
             end.abort("not wanted any more")
             raise
         end.on_closed = partial(self._ended, end)
-        self._open[end] = peer
+        self._open[end] = _Open(peer, shown)
         return end
 
     def _ended(self, end: SecureEnd) -> None:

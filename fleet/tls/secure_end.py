@@ -15,9 +15,11 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from fleet.identity import parse_identity
+from fleet.tls.authorities import issuer_of
 from fleet.tls.credentials import Peer
 from fleet.tls.plain_end import HIGH_WATER_BYTES, LINGER_SECONDS, PlainEnd
 from fleet.tls.refusals import HandshakeError, Refusal, explain
@@ -73,7 +75,8 @@ class SecureEnd(asyncio.Protocol):
         if len(uris) != 1:
             raise HandshakeError(Refusal.BAD_CERTIFICATE, "has a certificate that names no edge, core or admin")
         try:
-            return Peer(parse_identity(uris[0]), int(names["serialNumber"], 16), address)
+            end = datetime.fromtimestamp(ssl.cert_time_to_seconds(names["notAfter"]), UTC)
+            return Peer(parse_identity(uris[0]), int(names["serialNumber"], 16), end, self._issuer(), address)
         except ValueError as error:
             raise HandshakeError(Refusal.BAD_CERTIFICATE, f"has a certificate that cannot be: {error}") from error
 
@@ -195,6 +198,9 @@ class SecureEnd(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._leave_plain()
+
+    def _issuer(self) -> str:
+        return issuer_of(cast(ssl.SSLObject, self._tls).getpeercert(binary_form=True) or b"")
 
     def _begin(self) -> None:
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=self._is_server)

@@ -40,7 +40,8 @@ def test_the_list_for_programs(folder: Path) -> None:
         ("admin", "valid"),
     ]
     assert len(everything) == 4
-    assert set(newest[0]) == {"serial", "role", "name", "region", "issued", "expires", "revoked", "state"}
+    fields = {"serial", "role", "name", "region", "issued", "expires", "revoked", "authority", "state"}
+    assert set(newest[0]) == fields
     shown = json.loads(certs(folder, "show", "fra-1", "--json").stdout)["certificates"]
     assert [each["serial"] for each in shown] == [everything[0]["serial"], everything[3]["serial"]]
 
@@ -67,7 +68,28 @@ def test_what_works(folder: Path, line: str, says: list[str]) -> None:
         assert text in result.stdout
 
 
+def test_a_change_of_authority(folder: Path) -> None:
+    before = json.loads(certs(folder, "list", "--json").stdout)["certificates"][0]["authority"]
+    assert f"{before}  until " in certs(folder, "authority", "show").stdout
+    made = certs(folder, "authority", "new").stdout
+    assert "a second authority" in made
+    assert "authorities_trusted=2" in made
+    shown = certs(folder, "authority", "show").stdout.splitlines()
+    assert [line.split("  ")[-1] for line in shown[:2]] == ["issues certificates", "is trusted, and issues nothing yet"]
+    assert shown[2] == "Next: tidegate certs authority switch"
+    switched = certs(folder, "authority", "switch").stdout
+    assert "edge-fra-1: edge fra-1 in eu, until " in switched
+    after = json.loads(certs(folder, "list", "--json").stdout)["certificates"]
+    assert {each["authority"] for each in after} != {before}
+    assert f"authority={after[0]['authority']}:" in switched
+    assert f"{before}  until " in certs(folder, "authority", "show").stdout.splitlines()[1]
+    assert f"{before} is trusted no more" in certs(folder, "authority", "retire").stdout
+    assert certs(folder, "authority", "show").stdout.splitlines()[1:] == ["To change it: tidegate certs authority new"]
+
+
 WRONG = [
+    ("authority switch", "there is no second authority to switch to; make one: tidegate certs authority new"),
+    ("authority retire", "there is no authority of before"),
     ("init", "has an authority already"),
     ("issue edge fra-1 --region eu", "has a certificate until"),
     ("issue edge a/b --region eu", "'a/b' is no name: write 1 to 64 letters"),
@@ -87,7 +109,9 @@ def test_what_is_refused_in_a_sentence(folder: Path, line: str, says: str) -> No
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("line", ["list", "renew", "revoke x", "show x", "issue core c"])
+@pytest.mark.parametrize(
+    "line", ["list", "renew", "revoke x", "show x", "issue core c", "authority new", "authority show"]
+)
 def test_without_an_authority(tmp_path: Path, line: str) -> None:
     result = certs(tmp_path / "none", *line.split())
     assert result.exit_code == 1

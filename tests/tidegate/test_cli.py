@@ -28,6 +28,8 @@ COMMANDS = [
     *(["gameday", "far-core"], ["gameday", "soak"], ["gameday", "origin"]),
     *(["certs"], ["certs", "init"], ["certs", "issue"], ["certs", "issue", "edge"], ["certs", "issue", "core"]),
     *(["certs", "issue", "admin"], ["certs", "renew"], ["certs", "revoke"], ["certs", "list"], ["certs", "show"]),
+    *(["certs", "authority"], ["certs", "authority", "new"], ["certs", "authority", "switch"]),
+    *(["certs", "authority", "retire"], ["certs", "authority", "show"]),
     *(["feature"], ["feature", "new"], ["feature", "list"], ["feature", "check"]),
 ]
 
@@ -91,7 +93,15 @@ def test_help_is_readable_at_80_columns(command: list[str]) -> None:
     assert result.exit_code == 0
     assert max(map(len, result.output.splitlines())) <= 80
     assert "..." not in result.output.partition("Commands:")[2], "a summary is cut"
-    if command not in (["sim"], ["policy"], ["feature"], ["gameday"], ["certs"], ["certs", "issue"]):
+    if command not in (
+        ["sim"],
+        ["policy"],
+        ["feature"],
+        ["gameday"],
+        ["certs"],
+        ["certs", "issue"],
+        ["certs", "authority"],
+    ):
         assert "Examples:\n    tidegate" in result.output
 
 

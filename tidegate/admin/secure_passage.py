@@ -9,12 +9,13 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fleet.road import RoadError
-from fleet.tls.certificate_files import CertificateError, CertificateFiles
-from fleet.tls.credentials import Credentials
+from fleet.tls.certificate_files import CertificateFiles
+from fleet.tls.credentials import POLL_SECONDS, Credentials
+from fleet.tls.pem_files import CertificateError
 from fleet.tls.road import SecureRoad
 from tidegate.errors import StartError
 
@@ -36,7 +37,11 @@ def secure_passage(address: str, folder: Path) -> Iterator[str]:
             try:
                 async with road.open(address) as passage:
                     target.set_result(passage.target)
-                    await ended.wait()
+                    while not ended.is_set():
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(POLL_SECONDS):
+                                await ended.wait()
+                        credentials.look()  # `--watch` may outlast the core's certificate
             finally:
                 await road.close()
         except (CertificateError, RoadError, OSError) as error:

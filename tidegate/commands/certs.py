@@ -1,12 +1,24 @@
-"""The commands ``certs init | issue | renew | revoke | list | show``: the operator's own authority, in a folder."""
+"""The commands ``certs init | issue | renew | revoke | list | show``: the operator's own authority, in a folder.
 
-import contextlib
+Those that change to another authority, ``certs authority …``, are in `tidegate.commands.certs_authority`.
+"""
+
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tidegate.commands.certs_authority import (
+    DAYS,
+    DEFAULT_FOLDER,
+    Days,
+    Folder,
+    open_folder,
+    say_issued,
+    saying_what_is_wrong,
+)
+from tidegate.commands.certs_authority import app as authority_app
 
 if TYPE_CHECKING:
     from fleet.authority.authority import Authority, Issued
@@ -15,16 +27,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Certificates for your relays.")
 issue_app = typer.Typer(no_args_is_help=True, help="Make a certificate for somebody new.")
 app.add_typer(issue_app, name="issue")
+app.add_typer(authority_app, name="authority")
 
-DEFAULT_FOLDER = Path("certs")
-EXIT_REFUSED = 1
 RENEW_WITHIN_DAYS = 30
-DAYS = 90
 
-Folder = Annotated[
-    Path, typer.Option("--folder", metavar="FOLDER", help="Where the authority is; keep it off the relays.")
-]
-Days = Annotated[int, typer.Option("--days", metavar="DAYS", help="How long a certificate is to hold, 1 to 825.")]
 RelayName = Annotated[str, typer.Argument(metavar="NAME", help="What the relay is called; unique for its role.")]
 
 
@@ -43,7 +49,7 @@ def init(folder: Folder = DEFAULT_FOLDER) -> None:
     """
     from fleet.authority.authority import create_authority
 
-    with _saying_what_is_wrong():
+    with saying_what_is_wrong():
         authority = create_authority(folder)
     print(f"{folder}: an authority until {authority.certificate.not_valid_after_utc:%Y-%m-%d}")
     print("Now make a certificate for each relay:")
@@ -122,15 +128,15 @@ def renew(
       tidegate certs renew
       tidegate certs renew edge/fra-1 core/core-1
     """
-    with _saying_what_is_wrong():
-        authority = _open(folder)
+    with saying_what_is_wrong():
+        authority = open_folder(folder)
         if which:
             made = [_renew_one(authority, each, days) for each in which]
         else:
             made = authority.renew_soon(within, days)
             authority.refresh()
     for each in made:
-        _say_issued(each)
+        say_issued(each)
     if not made:
         print(f"Nothing ends within {within} days.")
 
@@ -153,8 +159,8 @@ def revoke(
       tidegate certs revoke edge/fra-1
       tidegate certs revoke 5d0c9c0f5a6b1b7f
     """
-    with _saying_what_is_wrong():
-        authority = _open(folder)
+    with saying_what_is_wrong():
+        authority = open_folder(folder)
         taken = [entry for each in which for entry in authority.revoke(each)]
     for entry in taken:
         print(f"revoked: {entry.identity}, serial {entry.serial}")
@@ -174,8 +180,8 @@ def list_certificates(
       tidegate certs list
       tidegate certs list --all --json
     """
-    with _saying_what_is_wrong():
-        authority = _open(folder)
+    with saying_what_is_wrong():
+        authority = open_folder(folder)
         authority.refresh()
         entries = authority.entries() if everything else authority.newest()
     if as_json:
@@ -204,8 +210,8 @@ def show(
       tidegate certs show fra-1
       tidegate certs show core/core-1 --json
     """
-    with _saying_what_is_wrong():
-        authority = _open(folder)
+    with saying_what_is_wrong():
+        authority = open_folder(folder)
         entries = authority.find(which)
     if as_json:
         print(json.dumps({"certificates": [_fields(entry) for entry in entries]}, indent=2))
@@ -223,18 +229,14 @@ def show(
 def _issue(role: str, name: str, region: str, days: int, folder: Path) -> None:
     from fleet.identity import ROLES, Identity
 
-    with _saying_what_is_wrong():
+    with saying_what_is_wrong():
         identity = Identity(next(each for each in ROLES if each == role), name, region)
-        issued = _open(folder).issue(identity, days)
-    _say_issued(issued)
+        issued = open_folder(folder).issue(identity, days)
+    say_issued(issued)
     if role == "admin":
         print(f"Whoever gives commands says: --certificates {issued.folder}")
     else:
         print(f"Copy that folder to its machine, and start it there: tidegate {role} --certificates {issued.folder} …")
-
-
-def _say_issued(issued: "Issued") -> None:
-    print(f"{issued.folder}: {issued.entry.identity}, until {issued.entry.expires[:10]}")
 
 
 def _renew_one(authority: "Authority", which: str, days: int) -> "Issued":
@@ -242,26 +244,8 @@ def _renew_one(authority: "Authority", which: str, days: int) -> "Issued":
     return authority.renew(entry.role, entry.name, days)
 
 
-def _open(folder: Path) -> "Authority":
-    from fleet.authority.authority import open_authority
-
-    return open_authority(folder)
-
-
 def _fields(entry: "Entry") -> dict[str, object]:
     from dataclasses import asdict
     from datetime import UTC, datetime
 
     return {**asdict(entry), "state": entry.state(datetime.now(UTC))}
-
-
-@contextlib.contextmanager
-def _saying_what_is_wrong() -> Iterator[None]:
-    """Turn what the authority refuses into the command's text with exit status 1."""
-    from fleet.authority.files import AuthorityError
-
-    try:
-        yield
-    except (AuthorityError, ValueError) as error:
-        typer.echo(f"tidegate: {error}", err=True)
-        raise typer.Exit(EXIT_REFUSED) from error

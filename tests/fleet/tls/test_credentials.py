@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleet.identity import Identity
-from fleet.tls.certificate_files import CertificateError, CertificateFiles, load
+from fleet.tls.certificate_files import CertificateFiles, load
 from fleet.tls.credentials import SOON, Credentials
+from fleet.tls.pem_files import CertificateError
 from tests.certificates import Office, files_in, office
 
 EDGE = Identity("edge", "e", "r")
@@ -29,7 +30,7 @@ def settle(credentials: Credentials) -> None:
 def test_new_files_are_taken_and_those_who_asked_are_told(ours: Office) -> None:
     credentials = Credentials(ours.issue(EDGE), "edge")
     told: list[int] = []
-    credentials.on_change.append(lambda: told.append(credentials.loaded.serial))
+    credentials.on_look.append(lambda: told.append(credentials.loaded.serial))
     before = credentials.loaded
     settle(credentials)
     assert not told
@@ -79,7 +80,11 @@ BAD = [
     ("no key", spoil("key.pem", None), "key.pem: No such file"),
     ("no list", spoil("revoked.pem", None), "revoked.pem: No such file"),
     ("garbage", spoil("certificate.pem", b"\0" * 100), "does not hold one certificate in PEM"),
-    ("garbage for an authority", spoil("authority.pem", b"-----BEGIN"), "authority.pem does not hold one"),
+    (
+        "garbage for an authority",
+        spoil("authority.pem", b"-----BEGIN"),
+        "authority.pem does not hold certificates in PEM",
+    ),
     ("garbage for a list", spoil("revoked.pem", b"x"), "does not hold one list"),
     ("garbage for a key", spoil("key.pem", b"x"), "is no private key without a password"),
     ("huge", spoil("revoked.pem", bytes(5 << 20)), "is longer than"),
@@ -98,7 +103,7 @@ def test_a_bad_set_changes_nothing_and_is_said_once(
     files = ours.issue(EDGE)
     credentials = Credentials(files, "edge")
     told: list[str] = []
-    credentials.on_change.append(lambda: told.append("changed"))
+    credentials.on_look.append(lambda: told.append("changed"))
     before = credentials.loaded
     do(files, ours)
     with capture_logs() as logs:
