@@ -7,13 +7,19 @@ from hypothesis import strategies as st
 
 from tidegate.settings_toml import write_toml
 
-TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 INTEGERS = st.integers(-(1 << 63), (1 << 63) - 1)
 SCALARS = st.booleans() | INTEGERS | st.floats(allow_nan=False, allow_infinity=False) | TEXT
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner), max_leaves=8)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6
+)
 
 
-@given(st.dictionaries(st.from_regex("[a-z]{1,9}", fullmatch=True), st.dictionaries(TEXT, SCALARS | st.lists(VALUES))))
+NAMES = st.sampled_from(["game", "edge", "core", "log"])
+VALUE_OF_A_KEY = SCALARS | st.lists(VALUES, max_size=4)
+
+
+@given(st.dictionaries(NAMES, st.dictionaries(TEXT, VALUE_OF_A_KEY, max_size=6)))
 def test_reads_back(sections: dict[str, dict[str, object]]) -> None:
     assert tomllib.loads(write_toml(sections, {})) == sections
 
