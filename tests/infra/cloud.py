@@ -2,11 +2,16 @@
 
 Used by the tests beside it. Every run has its own copy of ``infra/``, its own CLI configuration and an environment in
 which the only AWS is the emulator on a loopback port, with credentials that are none.
+
+Terraform takes the checksum of an installed provider at every command, and the AWS provider has 700 MB. Where a mirror
+holds it unpacked, it is run from there as one that is being developed (``dev_overrides``), which saves that time;
+`Terraform.install` does what an operator's ``terraform init`` does, and is tested once.
 """
 
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -60,8 +65,11 @@ class Terraform:
             shutil.copytree(ROOT / "infra", tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.folder = tree / "terraform" / example
         self._bound_retries()
+        mirror = find_mirror()
+        provider = _unpacked_provider(mirror) if mirror else None
+        self._make_ready = "init -input=false" if provider is None else "get"
         configuration = folder / "cli.tfrc"
-        configuration.write_text(_cli_configuration(find_mirror()))
+        configuration.write_text(_cli_configuration(mirror, provider))
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))},
             **CREDENTIALS,
@@ -91,18 +99,22 @@ class Terraform:
         """Run one command and return what it printed; the test fails with that on any other exit status."""
         if not self._is_ready:
             self._is_ready = True
-            self.run("init", "-input=false")
+            self.run(*self._make_ready.split())
         done = subprocess.run(
             ["terraform", *arguments, *(("-no-color",) if arguments[0] not in ("fmt", "show") else ())],
             cwd=self.folder,
             env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode in status, f"terraform {' '.join(arguments)}: {done.stdout[-6000:]}"
+        assert done.returncode in status, f"terraform {' '.join(arguments)}: {(done.stdout + done.stderr)[-6000:]}"
         return done.stdout
+
+    def install(self) -> None:
+        """Install provider and modules as an operator does, by ``terraform init``."""
+        self._is_ready = True
+        self.run("init", "-input=false")
 
     def apply(self) -> None:
         """Apply what is set. What is there is not read again first: that is what ``plan`` does, and takes a minute."""
@@ -217,10 +229,20 @@ def _plain(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _cli_configuration(mirror: Path | None) -> str:
+def _unpacked_provider(mirror: Path) -> Path | None:
+    """Return the folder of the newest AWS provider 5 that is unpacked in a mirror; None where none is."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    versions = mirror.glob(f"{REGISTRY}/hashicorp/aws/5.*/{sys.platform}_{machine}/terraform-provider-aws_v5*")
+    found = sorted(versions, key=lambda each: [int(part) for part in each.parts[-3].split(".")])
+    return found[-1].parent if found else None
+
+
+def _cli_configuration(mirror: Path | None, provider: Path | None) -> str:
     if mirror is None:
         return ""
-    return f"provider_installation {{\n  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n}}\n"
+    run = "" if provider is None else f'  dev_overrides {{\n    "hashicorp/aws" = {json.dumps(str(provider))}\n  }}\n'
+    install = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
+    return f"provider_installation {{\n{run}{install}}}\n"
 
 
 def _search(folder: Path, depth: int) -> Path | None:

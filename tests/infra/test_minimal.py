@@ -52,7 +52,7 @@ def test_one_region_comes_is_right_stays_and_goes(tmp_path: Path) -> None:
         for name in groups:
             (hook,) = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
             assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
-            assert hook["HeartbeatTimeout"] > 600  # the drain fits in
+            assert hook["HeartbeatTimeout"] == 600  # a drain may be longer: the instance says that it goes on
 
         cores = [each["Instances"][0] for each in ec2.describe_instances()["Reservations"]]
         assert len([each for each in cores if each.get("SubnetId")]) == 2
