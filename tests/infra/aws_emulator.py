@@ -6,9 +6,12 @@ which in one line on standard output, and serves until standard input ends.
 Mended, because modules would otherwise have to be bent to it:
 
 - a subnet's IPv6 prefix has its state one level too deep, and the provider waits for it in vain;
+- the description of a rule that names a group is lost;
+- an instance has the security groups of its first interface; moto shows none where they came with the interface;
 - a zone that is made with a VPC is a private one; moto goes by a flag that neither AWS nor the provider needs;
 - a launch template's own tags are its own; moto counts them to what instances get, so that the next plan changes it;
 - user data of a template's second and later versions is kept as text, on which moto stumbles when a group grows;
+- a group's warm-up time is kept, and a scaling policy is on and predicts nothing where it was not told to;
 - a lifecycle hook that is completed lets its instance end, and one may be told to wait on; moto knows neither call;
 - an instance refresh can be asked for and looked at. It replaces nothing here: what is shown is who was asked.
 
@@ -39,6 +42,8 @@ def mend() -> None:
 
 
 def _mend_networks() -> None:
+    from moto.ec2.models.instances import Instance
+    from moto.ec2.models.security_groups import SecurityGroupRule
     from moto.ec2.models.subnets import Subnet
 
     def associations(self: Any) -> list[dict[str, Any]]:
@@ -52,6 +57,16 @@ def _mend_networks() -> None:
             if each["ipv6CidrBlockState"]["State"] == "associated"
         ]
 
+    def description(self: Any) -> str | None:
+        return self.ip_range.get("Description") or self.source_group.get("Description")
+
+    def prep_nics(self: Any, *arguments: Any, **named: Any) -> None:
+        prepare(self, *arguments, **named)
+        self.security_groups = self.security_groups or list(self.nics[0].group_set)
+
+    prepare = Instance.prep_nics
+    Instance.prep_nics = prep_nics
+    SecurityGroupRule.description = property(description)
     Subnet.ipv6_cidr_block_association_set = property(associations)
 
 
@@ -71,12 +86,27 @@ def _mend_launch_templates() -> None:
 
 
 def _mend_groups() -> None:
+    from moto.autoscaling.models import FakeScalingPolicy
     from moto.autoscaling.responses import AutoScalingResponse
     from moto.core.responses import ActionResult, EmptyResult
     from moto.core.utils import utcnow
 
     def group_of(self: Any) -> Any:
         return self.autoscaling_backend.autoscaling_groups[self._get_param("AutoScalingGroupName")]
+
+    def keep_warmup(make: Any) -> Any:
+        def made(self: Any) -> Any:
+            result = make(self)
+            if (seconds := self._get_int_param("DefaultInstanceWarmup")) is not None:
+                group_of(self).default_instance_warmup = seconds
+            return result
+
+        return made
+
+    def make_policy(self: Any, *arguments: Any, **named: Any) -> None:
+        make(self, *arguments, **named)
+        self.enabled = True
+        self.predictive_scaling_configuration = self.predictive_scaling_configuration or None
 
     def complete_lifecycle_action(self: Any) -> Any:
         instance = self._get_param("InstanceId")
@@ -104,6 +134,10 @@ def _mend_groups() -> None:
     def describe_instance_refreshes(self: Any) -> Any:
         return ActionResult({"InstanceRefreshes": vars(group_of(self)).get("refreshes", [])})
 
+    make = FakeScalingPolicy.__init__
+    FakeScalingPolicy.__init__ = make_policy
+    for each in ("create_auto_scaling_group", "update_auto_scaling_group"):
+        setattr(AutoScalingResponse, each, keep_warmup(getattr(AutoScalingResponse, each)))
     AutoScalingResponse.complete_lifecycle_action = complete_lifecycle_action
     AutoScalingResponse.record_lifecycle_action_heartbeat = record_lifecycle_action_heartbeat
     AutoScalingResponse.start_instance_refresh = start_instance_refresh
