@@ -57,7 +57,7 @@ def _mend_networks() -> None:
             if each["ipv6CidrBlockState"]["State"] == "associated"
         ]
 
-    def description(self: Any) -> str | None:
+    def description(self: Any) -> Any:
         return self.ip_range.get("Description") or self.source_group.get("Description")
 
     def prep_nics(self: Any, *arguments: Any, **named: Any) -> None:

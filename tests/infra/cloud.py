@@ -24,6 +24,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.infra.aws_command import AwsCommand
+
 ROOT = Path(__file__).parents[2]
 REGISTRY = "registry.terraform.io"
 MIRROR = "TIDEGATE_TF_MIRROR"
@@ -143,6 +145,7 @@ class Cloud:
 
     def __init__(self, port: int) -> None:
         self.endpoint = f"http://127.0.0.1:{port}"
+        self.command = AwsCommand(self.endpoint)
 
     def client(self, service: str, region: str = CORE_REGION) -> Any:
         """Return boto3's client for a service; `Any`, since there are dozens of them."""
@@ -179,7 +182,11 @@ def aws() -> Iterator[Cloud]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield Cloud(int(process.stdout.readline()))
+            cloud = Cloud(int(process.stdout.readline()))
+            try:
+                yield cloud
+            finally:
+                cloud.command.stop()
         finally:
             process.stdin.close()
             process.wait(20)
@@ -189,16 +196,10 @@ def operator_environment(folder: Path, cloud: Cloud) -> dict[str, str]:
     """Return the environment of an operator's shell, whose ``aws`` is ours; it stands in ``folder``."""
     programs = folder / "operator"
     programs.mkdir(exist_ok=True)
-    program = programs / "aws"
-    program.write_text(
-        f'#!/bin/bash\ncd "{ROOT}" && exec "{sys.executable}" -W ignore -m tests.infra.aws_command "$@"\n'
-    )
-    program.chmod(0o755)
+    cloud.command.write_program(programs / "aws")
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
-        **CREDENTIALS,
         "PATH": f"{programs}:{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": cloud.endpoint,
     }
 
 

@@ -60,7 +60,8 @@ def check_consul_boots(folder: Path, cloud: Cloud) -> None:
         context = ssl.create_default_context(cafile=certificates / FILES["authority"])
         with contextlib.suppress(OSError):  # refused while greeting or at the first word, as TLS goes
             assert not _ask(context, port), "it answers somebody without a certificate"
-        context.load_cert_chain(*(certificates / FILES[name].format("client") for name in ("certificate", "key")))
+        certificate, key = (certificates / FILES[name].format("client") for name in ("certificate", "key"))
+        context.load_cert_chain(certificate, key)
         assert b"200 OK" in _ask(context, port)
 
 

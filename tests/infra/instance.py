@@ -19,11 +19,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.infra.cloud import CREDENTIALS, ROOT, Cloud
+from tests.infra.cloud import ROOT, Cloud
 
 PACKAGES = ("core", "edge", "fleet", "games", "protos", "tidegate", "tunnel", "wire")
 TOKEN = "a-token-for-this-instance"
-AWS_COMMAND = "tests.infra.aws_command"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
 
 
@@ -83,13 +82,11 @@ class Instance:
         self.asked = root / "aws.calls"
         self.players = root / "players"  # while it is there, services do not stop
         self.metadata = metadata
+        self._cloud = cloud
         self._programs = root / "programs"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TIDEGATE_", "PIP_"))},
-            **CREDENTIALS,
             "PATH": f"{self._programs}:{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": cloud.endpoint,
-            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DEFAULT_REGION": region,
             "NO_PROXY": "127.0.0.1",
             "PYTHONWARNINGS": "ignore",
@@ -141,12 +138,12 @@ class Instance:
 
     def _write_programs(self) -> None:
         self._programs.mkdir()
+        self._cloud.command.write_program(self._programs / "aws", first=f'echo "$1 $2" >> "{self.asked}"')
         # The wheel's dependencies are those of the tests; it is the wheel itself that is installed.
         (self._programs / "dependencies.pth").write_text("\n".join(each for each in sys.path if "-packages" in each))
         drained = f'while [ -e "{self.players}" ]; do sleep 0.1; done'
         give = f'cp "{self._programs}/dependencies.pth" "{self.root}"/opt/tidegate/lib/python3*/site-packages/'
         for name, text in {
-            "aws": f'echo "$1 $2" >> "{self.asked}"\ncd "{ROOT}"\nexec "{sys.executable}" -m {AWS_COMMAND} "$@"',
             "systemctl": f'echo "$@" >> "{self.calls}"\n[ "$1" != stop ] || {drained}',
             "python3.11": f'"{sys.executable}" "$@" && {give}',
         }.items():
