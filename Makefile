@@ -3,14 +3,13 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 KERNEL := .venv/.kernel
 PLOTTING := .venv/.plotting
-EMULATOR := .venv/.emulator
 NGINX_STREAM := /usr/lib/nginx/modules/ngx_stream_module.so
 
 # Tests of what has no frame in its hands, and of whole fleets; once is enough, with the kernel that is installed.
 BESIDE_THE_KERNEL := tests/fleet tests/infra tests/protos tests/scripts tests/test_admin.py tests/test_deployment_page.py \
 	tests/test_discovery.py tests/test_live_fleet.py tests/test_trust_processes.py
 
-# Apply Terraform's modules, or test them with mocks: many minutes and gigabytes. `make cloud` runs them.
+# Apply Terraform's modules to a local AWS, or test them with mocks. `make cloud` runs these alone.
 IN_THE_CLOUD := tests/infra/test_minimal.py tests/infra/test_terraform_modules.py tests/infra/test_three_regions.py
 
 .DEFAULT_GOAL := help
@@ -56,14 +55,11 @@ programs: ## install the programs that tests need
 	@scripts/fetch_consul.sh >/dev/null
 
 pytest: setup ## run the tests only, with the kernel compiled and interpreted
-	$(BIN)/python -m pytest -q -n auto $(addprefix --ignore=,$(IN_THE_CLOUD))
+	$(BIN)/python -m pytest -q -n auto
 	TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto $(addprefix --ignore=,$(BESIDE_THE_KERNEL))
 
-cloud: setup $(EMULATOR) ## apply the Terraform modules to a local AWS, and test them with mocks
-	$(BIN)/python -m pytest -q $(IN_THE_CLOUD)
-
-$(EMULATOR): $(INSTALLED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cloud]' && touch $(EMULATOR)
+cloud: setup ## run the tests of the Terraform modules only
+	$(BIN)/python -m pytest -q --durations=0 $(IN_THE_CLOUD)
 
 fuzz: setup ## fuzz whatever reads hostile bytes; TARGET=guard CASES=10000000 SECONDS=600 (per target) as you like
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),all) --cases $(or $(CASES),1000000) --seconds $(or $(SECONDS),0)

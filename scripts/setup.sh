@@ -43,5 +43,5 @@ fi
 
 say "installing the project and its tools"
 # The kernel is compiled by make itself, whenever its source changes.
-TIDEGATE_PURE=1 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+TIDEGATE_PURE=1 .venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,cloud]'
 touch "$stamp"

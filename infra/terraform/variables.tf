@@ -176,7 +176,7 @@ variable "core" {
 
   validation {
     condition     = var.core.drain_seconds >= 0 && var.core.drain_seconds <= 7000
-    error_message = "core.drain_seconds is ${var.core.drain_seconds}: write 0 to 7000, what a lifecycle hook can wait."
+    error_message = "core.drain_seconds is ${var.core.drain_seconds}: write 0 to 7000; Terraform waits 150 minutes for a group to end, and no longer."
   }
 
   validation {
@@ -290,7 +290,7 @@ variable "edges" {
 
   validation {
     condition     = alltrue([for edge in values(var.edges) : edge.workers >= 1 && edge.workers <= 64 && edge.drain_seconds >= 0 && edge.drain_seconds <= 7000 && edge.disk_gibibytes >= 8])
-    error_message = "edges has workers, drain_seconds or disk_gibibytes out of range: write 1 to 64 workers, 0 to 7000 seconds (what a lifecycle hook can wait), and at least 8 GiB."
+    error_message = "edges has workers, drain_seconds or disk_gibibytes out of range: write 1 to 64 workers, 0 to 7000 seconds of drain (Terraform waits 150 minutes for a group to end, and no longer), and at least 8 GiB."
   }
 }
 

@@ -1,51 +1,102 @@
 """The command ``aws`` for scripts under test, on boto3: as much of it as the scripts use, by the services' own models.
 
-A flag that an operation does not have is an error here as it is with the real one. Run as a program by the wrapper that
-`tests.infra.instance` puts on PATH; the emulator is where AWS_ENDPOINT_URL says.
+A flag that an operation does not have is an error here as it is with the real one. What stands on PATH is a script that
+hands its words to `AwsCommand`, a server in the tests' own process: loading boto3 takes a second, and there are many
+calls.
 
     aws SERVICE OPERATION [--flag [VALUE...]]... [--query EXPRESSION] [--output text|json] [--cli-input-json file://FILE]
     aws s3 cp [--only-show-errors] s3://BUCKET/KEY FILE
 """
 
+import http.server
 import json
-import os
-import sys
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
 import jmespath
+from boto3.session import Session
 from botocore import xform_name
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
-FAILED = 254
-"""What the real command ends with where the service refused."""
+SCRIPT = """#!/bin/bash
+answer="$(mktemp)"
+trap 'rm -f "${answer}"' EXIT
+status=$(printf '%s\\0' "$@" | curl --noproxy '*' -s -o "${answer}" -w '%{http_code}' --data-binary @- \\
+  -H "Region: ${AWS_DEFAULT_REGION:-}" URL)
+if [ "${status}" = 200 ]; then
+  cat "${answer}"
+  exit 0
+fi
+cat "${answer}" >&2
+exit 254
+"""
+"""The program ``aws``; 254 is what the real one ends with where the service refused."""
 
 
-def main(words: list[str]) -> int:
-    """Run one command; returns the exit status."""
-    endpoint = os.environ["AWS_ENDPOINT_URL"]
-    assert urlsplit(endpoint).hostname == "127.0.0.1", "tests use no AWS but their own"
-    service, operation, *rest = words
-    client: Any = boto3.client(service, endpoint_url=endpoint)
-    try:
+class AwsCommand(http.server.ThreadingHTTPServer):
+    """Runs commands against the emulator at ``endpoint`` until it is stopped."""
+
+    daemon_threads = True
+
+    def __init__(self, endpoint: str) -> None:
+        assert urlsplit(endpoint).hostname == "127.0.0.1", "tests use no AWS but their own"
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.endpoint = endpoint
+        self.thread = threading.Thread(target=self.serve_forever, name="aws", daemon=True)
+        self.thread.start()
+
+    def write_program(self, path: Path, *, first: str = "") -> None:
+        """Write the program to ``path``; it does ``first`` before anything else."""
+        url = f"http://127.0.0.1:{self.server_address[1]}/"
+        path.write_text(SCRIPT.replace("URL", url).replace("bash\n", f"bash\n{first}\n", 1))
+        path.chmod(0o755)
+
+    def run(self, words: list[str], region: str) -> str:
+        """Run one command and return what it prints; raises ClientError where the service refuses."""
+        service, operation, *rest = words
+        session = Session("testing", "testing", region_name=region)
+        client: Any = session.client(service, endpoint_url=self.endpoint, config=Config(proxies={}))
         if (service, operation) == ("s3", "cp"):
             return _copy(client, [word for word in rest if word != "--only-show-errors"])
         return _call(client, operation, rest)
-    except ClientError as error:
-        print(f"An error occurred: {error}", file=sys.stderr)
-        return FAILED
+
+    def stop(self) -> None:
+        """End it."""
+        self.shutdown()
+        self.server_close()
+        self.thread.join()
 
 
-def _copy(client: Any, places: list[str]) -> int:
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: AwsCommand
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        try:
+            status, text = 200, self.server.run(body.split("\0")[:-1], self.headers["Region"])
+        except ClientError as error:
+            status, text = 400, f"An error occurred: {error}"
+        except Exception as error:  # the script that asked shall fail, and say why
+            status, text = 500, repr(error)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(f"{text}\n".encode() if text else b"")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def _copy(client: Any, places: list[str]) -> str:
     source, target = places
     where = urlsplit(source)
     Path(target).write_bytes(client.get_object(Bucket=where.netloc, Key=where.path.lstrip("/"))["Body"].read())
-    return 0
+    return ""
 
 
-def _call(client: Any, operation: str, words: list[str]) -> int:
+def _call(client: Any, operation: str, words: list[str]) -> str:
     name = operation.replace("-", "_")
     shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[name]).input_shape
     members = {xform_name(member, "-"): (member, shape.members[member]) for member in shape.members}
@@ -65,8 +116,7 @@ def _call(client: Any, operation: str, words: list[str]) -> int:
     answer = getattr(client, name)(**asked)
     answer.pop("ResponseMetadata", None)
     answer = answer if query is None else jmespath.search(query, answer)
-    print(_text(answer) if output == "text" else json.dumps(answer, default=str))
-    return 0
+    return _text(answer) if output == "text" else json.dumps(answer, default=str)
 
 
 def _flags(words: list[str]) -> list[tuple[str, list[str]]]:
@@ -104,7 +154,3 @@ def _text(answer: Any) -> str:
     if isinstance(answer, list) and answer and isinstance(answer[0], list):
         return "\n".join(map(_text, answer))
     return "\t".join(map(str, answer)) if isinstance(answer, list) else str(answer)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

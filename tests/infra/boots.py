@@ -136,10 +136,10 @@ def check_booted(instance: Instance, role: str, name: str) -> None:
             [str(instance.path("/opt/tidegate/bin/tidegate")), "--version"], capture_output=True, text=True, check=True
         ).stdout
     )
-    check_units(instance)
+    check_units(instance, "tidegate-*")
 
 
-def check_units(instance: Instance) -> None:
+def check_units(instance: Instance, pattern: str) -> None:
     """Have systemd read the units as they were rendered, where it is installed."""
     program = shutil.which("systemd-analyze")
     if program is None:
@@ -147,10 +147,8 @@ def check_units(instance: Instance) -> None:
     copies = instance.root / "units"
     shutil.copytree(instance.path("/etc/systemd/system"), copies)
     for each in copies.glob("*.service"):
-        each.write_text(
-            re.sub(r"(?<==)/(opt/tidegate|usr/local/lib/tidegate)/", f"{instance.root}/\\1/", each.read_text())
-        )
-    units = [str(each) for each in sorted(copies.glob("tidegate-*")) if each.is_file()]
+        each.write_text(re.sub(r"(?<==)/(opt/tidegate|usr/local)/", f"{instance.root}/\\1/", each.read_text()))
+    units = [str(each) for each in sorted(copies.glob(f"{pattern}.*")) if each.is_file()]
     done = subprocess.run([program, "verify", "--man=no", *units], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
@@ -233,10 +231,14 @@ def check_certificates_are_shared_out(boots: Boots, cloud: Cloud, taken: str) ->
 def check_end(edge: Instance, boots: Boots, cloud: Cloud, name: str, instance: str) -> None:
     """The group wants the edge gone: it drains, gives its name back, and says that it is done."""
     before = len(edge.calls.read_text().splitlines())
+    edge.players.touch()
     with edge.start("/usr/local/lib/tidegate/lifecycle") as process:
         try:
             edge.metadata.answers["autoscaling/target-lifecycle-state"] = "InService"
             edge.metadata.answers["autoscaling/target-lifecycle-state"] = "Terminated"
+            wait_until(lambda: "autoscaling record-lifecycle-action-heartbeat" in edge.asked.read_text())
+            assert state_of(cloud, instance) == "running", "it drains, and says so"
+            edge.players.unlink()
             wait_until(lambda: state_of(cloud, instance) in ("shutting-down", "terminated"))
         finally:
             process.terminate()

@@ -6,12 +6,6 @@ from typing import Any
 WORLD = {"0.0.0.0/0", "::/0"}
 HTTPS = 443
 
-EMULATOR_DIFFERENCES: dict[str, set[str]] = {
-    "aws_autoscaling_group": {"default_instance_warmup"},
-    "aws_autoscaling_policy": {"enabled", "predictive_scaling_configuration"},
-}
-"""What a second plan would change because the emulator does not keep it; infra/terraform/README.md lists the same."""
-
 Rule = tuple[str, str, int, str]
 """Direction, protocol, port, and a prefix or a security group."""
 

@@ -2,11 +2,16 @@
 
 Used by the tests beside it. Every run has its own copy of ``infra/``, its own CLI configuration and an environment in
 which the only AWS is the emulator on a loopback port, with credentials that are none.
+
+Terraform takes the checksum of an installed provider at every command, and the AWS provider has 700 MB. Where a mirror
+holds it unpacked, it is run from there as one that is being developed (``dev_overrides``), which saves that time;
+`Terraform.install` does what an operator's ``terraform init`` does, and is tested once.
 """
 
 import contextlib
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -18,6 +23,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.infra.aws_command import AwsCommand
 
 ROOT = Path(__file__).parents[2]
 REGISTRY = "registry.terraform.io"
@@ -60,8 +67,11 @@ class Terraform:
             shutil.copytree(ROOT / "infra", tree, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
         self.folder = tree / "terraform" / example
         self._bound_retries()
+        mirror = find_mirror()
+        provider = _unpacked_provider(mirror) if mirror else None
+        self._make_ready = "init -input=false" if provider is None else "get"
         configuration = folder / "cli.tfrc"
-        configuration.write_text(_cli_configuration(find_mirror()))
+        configuration.write_text(_cli_configuration(mirror, provider))
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("TF_", "AWS_"))},
             **CREDENTIALS,
@@ -91,18 +101,22 @@ class Terraform:
         """Run one command and return what it printed; the test fails with that on any other exit status."""
         if not self._is_ready:
             self._is_ready = True
-            self.run("init", "-input=false")
+            self.run(*self._make_ready.split())
         done = subprocess.run(
             ["terraform", *arguments, *(("-no-color",) if arguments[0] not in ("fmt", "show") else ())],
             cwd=self.folder,
             env=self._environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode in status, f"terraform {' '.join(arguments)}: {done.stdout[-6000:]}"
+        assert done.returncode in status, f"terraform {' '.join(arguments)}: {(done.stdout + done.stderr)[-6000:]}"
         return done.stdout
+
+    def install(self) -> None:
+        """Install provider and modules as an operator does, by ``terraform init``."""
+        self._is_ready = True
+        self.run("init", "-input=false")
 
     def apply(self) -> None:
         """Apply what is set. What is there is not read again first: that is what ``plan`` does, and takes a minute."""
@@ -131,6 +145,7 @@ class Cloud:
 
     def __init__(self, port: int) -> None:
         self.endpoint = f"http://127.0.0.1:{port}"
+        self.command = AwsCommand(self.endpoint)
 
     def client(self, service: str, region: str = CORE_REGION) -> Any:
         """Return boto3's client for a service; `Any`, since there are dozens of them."""
@@ -167,7 +182,11 @@ def aws() -> Iterator[Cloud]:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield Cloud(int(process.stdout.readline()))
+            cloud = Cloud(int(process.stdout.readline()))
+            try:
+                yield cloud
+            finally:
+                cloud.command.stop()
         finally:
             process.stdin.close()
             process.wait(20)
@@ -177,16 +196,10 @@ def operator_environment(folder: Path, cloud: Cloud) -> dict[str, str]:
     """Return the environment of an operator's shell, whose ``aws`` is ours; it stands in ``folder``."""
     programs = folder / "operator"
     programs.mkdir(exist_ok=True)
-    program = programs / "aws"
-    program.write_text(
-        f'#!/bin/bash\ncd "{ROOT}" && exec "{sys.executable}" -W ignore -m tests.infra.aws_command "$@"\n'
-    )
-    program.chmod(0o755)
+    cloud.command.write_program(programs / "aws")
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))},
-        **CREDENTIALS,
         "PATH": f"{programs}:{os.environ['PATH']}",
-        "AWS_ENDPOINT_URL": cloud.endpoint,
     }
 
 
@@ -217,10 +230,20 @@ def _plain(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _cli_configuration(mirror: Path | None) -> str:
+def _unpacked_provider(mirror: Path) -> Path | None:
+    """Return the folder of the newest AWS provider 5 that is unpacked in a mirror; None where none is."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    versions = mirror.glob(f"{REGISTRY}/hashicorp/aws/5.*/{sys.platform}_{machine}/terraform-provider-aws_v5*")
+    found = sorted(versions, key=lambda each: [int(part) for part in each.parts[-3].split(".")])
+    return found[-1].parent if found else None
+
+
+def _cli_configuration(mirror: Path | None, provider: Path | None) -> str:
     if mirror is None:
         return ""
-    return f"provider_installation {{\n  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n}}\n"
+    run = "" if provider is None else f'  dev_overrides {{\n    "hashicorp/aws" = {json.dumps(str(provider))}\n  }}\n'
+    install = f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
+    return f"provider_installation {{\n{run}{install}}}\n"
 
 
 def _search(folder: Path, depth: int) -> Path | None:

@@ -19,12 +19,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.infra.cloud import CREDENTIALS, ROOT, Cloud
+from tests.infra.cloud import ROOT, Cloud
 
 PACKAGES = ("core", "edge", "fleet", "games", "protos", "tidegate", "tunnel", "wire")
 TOKEN = "a-token-for-this-instance"
 TOKEN_HEADER = "X-aws-ec2-metadata-token"
-BOOT = "/usr/local/lib/tidegate/boot"
 
 
 class Metadata(http.server.ThreadingHTTPServer):
@@ -80,14 +79,14 @@ class Instance:
         self.config: dict[str, Any] = json.loads(body)
         self.root = root
         self.calls = root / "systemctl.calls"
+        self.asked = root / "aws.calls"
+        self.players = root / "players"  # while it is there, services do not stop
         self.metadata = metadata
+        self._cloud = cloud
         self._programs = root / "programs"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TIDEGATE_", "PIP_"))},
-            **CREDENTIALS,
             "PATH": f"{self._programs}:{os.environ['PATH']}",
-            "AWS_ENDPOINT_URL": cloud.endpoint,
-            "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_DEFAULT_REGION": region,
             "NO_PROXY": "127.0.0.1",
             "PYTHONWARNINGS": "ignore",
@@ -96,6 +95,7 @@ class Instance:
             "TIDEGATE_PAUSE_SECONDS": "0.2",
             "TIDEGATE_SETTLE_SECONDS": "0.1",
             "TIDEGATE_WATCH_SECONDS": "0.1",
+            "TIDEGATE_HEARTBEAT_SECONDS": "0.1",
             "PIP_NO_INDEX": "1",
             "PIP_NO_DEPS": "1",
         }
@@ -125,8 +125,9 @@ class Instance:
 
     def boot(self) -> str:
         """Run what cloud-init runs."""
-        assert self.config["runcmd"] == [[BOOT]]
-        return self.run(BOOT)
+        ((program,),) = self.config["runcmd"]
+        assert not self.path(program).stat().st_mode & stat.S_IWOTH
+        return self.run(program)
 
     def _write_files(self) -> None:
         for each in self.config["write_files"]:
@@ -134,16 +135,16 @@ class Instance:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(each["content"])
             path.chmod(int(each["permissions"], 8))
-        assert not self.path(BOOT).stat().st_mode & stat.S_IWOTH
 
     def _write_programs(self) -> None:
         self._programs.mkdir()
+        self._cloud.command.write_program(self._programs / "aws", first=f'echo "$1 $2" >> "{self.asked}"')
         # The wheel's dependencies are those of the tests; it is the wheel itself that is installed.
         (self._programs / "dependencies.pth").write_text("\n".join(each for each in sys.path if "-packages" in each))
+        drained = f'while [ -e "{self.players}" ]; do sleep 0.1; done'
         give = f'cp "{self._programs}/dependencies.pth" "{self.root}"/opt/tidegate/lib/python3*/site-packages/'
         for name, text in {
-            "aws": f'cd "{ROOT}" && exec "{sys.executable}" -m tests.infra.aws_command "$@"',
-            "systemctl": f'echo "$@" >> "{self.calls}"',
+            "systemctl": f'echo "$@" >> "{self.calls}"\n[ "$1" != stop ] || {drained}',
             "python3.11": f'"{sys.executable}" "$@" && {give}',
         }.items():
             path = self._programs / name

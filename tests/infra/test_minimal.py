@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.infra.boots import check_boots, publish_release
-from tests.infra.checks import EMULATOR_DIFFERENCES, check_plan, rules_of
+from tests.infra.checks import check_plan, rules_of
 from tests.infra.cloud import Terraform, aws, changes, require_terraform
 
 
@@ -52,7 +52,7 @@ def test_one_region_comes_is_right_stays_and_goes(tmp_path: Path) -> None:
         for name in groups:
             (hook,) = scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
             assert hook["LifecycleTransition"] == "autoscaling:EC2_INSTANCE_TERMINATING"
-            assert hook["HeartbeatTimeout"] > 600  # the drain fits in
+            assert hook["HeartbeatTimeout"] == 600  # a drain may be longer: the instance says that it goes on
 
         cores = [each["Instances"][0] for each in ec2.describe_instances()["Reservations"]]
         assert len([each for each in cores if each.get("SubnetId")]) == 2
@@ -70,9 +70,7 @@ def test_one_region_comes_is_right_stays_and_goes(tmp_path: Path) -> None:
 
         again = fleet.plan()
         check_plan(again, open_ports=(1973,))
-        found = changes(again)
-        assert found.keys() <= EMULATOR_DIFFERENCES.keys(), found
-        assert all(found[each] <= EMULATOR_DIFFERENCES[each] for each in found), found
+        assert changes(again) == {}, "a second plan has nothing to do"
 
         check_boots(tmp_path, cloud)
 

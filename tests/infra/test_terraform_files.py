@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from games.registry import pack_names
-from tests.infra.checks import EMULATOR_DIFFERENCES
 from tests.infra.cloud import ROOT, require_terraform
 from tidegate.fleet_plan import AWS_REGIONS
 
@@ -66,16 +65,6 @@ def test_every_region_that_has_an_alias_has_a_block_and_is_planned_for() -> None
 def test_games_are_those_there_are() -> None:
     (listed,) = re.findall(r"contains\(\[([^\]]*)\], var\.game\.name\)", (FOLDER / "variables.tf").read_text())
     assert tuple(re.findall(r'"(\w+)"', listed)) == pack_names()
-
-
-def test_the_page_lists_what_the_emulator_does_otherwise() -> None:
-    page = (FOLDER / "README.md").read_text()
-    for kind, attributes in EMULATOR_DIFFERENCES.items():
-        for attribute in attributes:
-            assert re.search(rf"`{kind}\.{attribute}`|`{kind}\.\w+` and an empty `{attribute}`", page), (
-                kind,
-                attribute,
-            )
 
 
 def test_scripts_are_bash() -> None:

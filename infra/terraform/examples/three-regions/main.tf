@@ -24,7 +24,7 @@ module "fleet" {
     aws.ap_southeast_1 = aws.ap_southeast_1
     aws.ap_southeast_2 = aws
     aws.ca_central_1   = aws
-    aws.eu_central_1   = aws.eu_central_1
+    aws.eu_central_1   = aws
     aws.eu_north_1     = aws
     aws.eu_west_1      = aws
     aws.eu_west_2      = aws

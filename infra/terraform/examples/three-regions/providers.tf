@@ -1,17 +1,8 @@
 # A provider works in one region. Each costs a process of some 300 MB and about a second of every plan, so those that
 # are likely to get edges are listed, and the others fall back to the core's: the module says so if edges are to stand
-# there. Another region needs its four lines here and its own name behind the equals sign in main.tf.
+# there. Edges in the core's own region use its provider. Another region needs its four lines here and its own name behind the equals sign in main.tf.
 
 provider "aws" {
-  region = "eu-central-1"
-
-  default_tags {
-    tags = { fleet = var.name }
-  }
-}
-
-provider "aws" {
-  alias  = "eu_central_1"
   region = "eu-central-1"
 
   default_tags {

@@ -41,7 +41,7 @@ locals {
       {
         Sid      = "OwnEnd"
         Effect   = "Allow"
-        Action   = ["autoscaling:CompleteLifecycleAction"]
+        Action   = ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
         Resource = ["arn:${local.partition}:autoscaling:${data.aws_region.here.name}:${local.account}:autoScalingGroup:*:autoScalingGroupName/${local.name}"]
       },
       { # this has no narrower form

@@ -39,7 +39,7 @@ locals {
       {
         Sid      = "OwnEnd"
         Effect   = "Allow"
-        Action   = ["autoscaling:CompleteLifecycleAction"]
+        Action   = ["autoscaling:CompleteLifecycleAction", "autoscaling:RecordLifecycleActionHeartbeat"]
         Resource = ["arn:${data.aws_partition.here.partition}:autoscaling:${data.aws_region.here.name}:${data.aws_caller_identity.here.account_id}:autoScalingGroup:*:autoScalingGroupName/${local.name}"]
       },
       { # these have no narrower form

@@ -122,10 +122,12 @@ resource "aws_autoscaling_group" "edge" {
     version = aws_launch_template.edge.latest_version
   }
 
+  # The hook stays as it is made with the group, so it does not depend on how long a drain may be: an instance that
+  # drains says so every two minutes (modules/cloud-init/scripts/lifecycle).
   initial_lifecycle_hook {
     name                 = local.hook
     lifecycle_transition = "autoscaling:EC2_INSTANCE_TERMINATING"
-    heartbeat_timeout    = var.edge.drain_seconds + 120
+    heartbeat_timeout    = 600
     default_result       = "CONTINUE"
   }
 
