@@ -175,7 +175,7 @@ class Session:
             link.close(linger=bool(notice))
             return
         self._link = link
-        if self._pending:
+        if self._pending or self._send.is_low():
             link.pause()
         self.link_writable(writable=self._writable)
         if self._end_received and not self._is_holding():
