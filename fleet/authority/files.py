@@ -5,6 +5,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from fleet.bounded_file import read_bounded
 from wire.errors import TidegateError
 
 SECRET = 0o600
@@ -57,14 +58,7 @@ def remove(path: Path) -> None:
 
 def read(path: Path, limit_bytes: int) -> bytes:
     """Read a file of bounded size; raises AuthorityError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit_bytes + 1)
-    except OSError as error:
-        raise AuthorityError(f"{path}: {error.strerror}") from error
-    if len(content) > limit_bytes:
-        raise AuthorityError(f"{path} is longer than {limit_bytes} bytes, so it is something else")
-    return content
+    return read_bounded(path, limit_bytes, AuthorityError)
 
 
 def _sync_folder(path: Path) -> None:

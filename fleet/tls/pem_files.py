@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from fleet.bounded_file import read_bounded
 from wire.errors import TidegateError
 
 MAX_FILE_BYTES = 4 << 20
@@ -16,11 +17,4 @@ class CertificateError(TidegateError):
 
 def read(path: Path) -> bytes:
     """Read a file whole; raises CertificateError."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise CertificateError(f"{path}: {error.strerror}") from error
-    if len(content) > MAX_FILE_BYTES:
-        raise CertificateError(f"{path} is longer than {MAX_FILE_BYTES} bytes, so it is something else")
-    return content
+    return read_bounded(path, MAX_FILE_BYTES, CertificateError)
