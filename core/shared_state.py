@@ -50,7 +50,7 @@ class SharedState:
         self._is_running = True
         tunnels.begin_epoch(await self._epoch())
         # A memory that has just begun knows of no bans, which is no reason for edges to forget those they have.
-        has_forgotten = self.store.status.kind == "memory"
+        has_forgotten = self.store.status.is_memory
         self.bans.listen(BanNotices(pack, tunnels, charset=self.charset).tell, from_now_on=has_forgotten)
 
     async def run(self) -> None:

@@ -54,7 +54,7 @@ class Registry:
     ) -> None:
         self._store = store
         self._roster = roster
-        self._is_alone = store.status.kind == "memory"  # nobody else reads what it would write of its sessions
+        self._is_alone = store.status.is_memory  # nobody else reads what it would write of its sessions
         self._describe_core = describe_core
         self._describe_edges = describe_edges
         self._changed: dict[str, None] = {}  # sessions, in their order

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from core.store.claim_book import ClaimBook, check_limit
 from core.store.last_known import LastKnown, end_of
-from core.store.protocol import Claim, StoreStatus, TableChange, check_name, check_value
+from core.store.protocol import MEMORY_KIND, Claim, StoreStatus, TableChange, check_name, check_value
 from core.store.table_copy import TableCopy, in_parts
 from core.store.topics import Topics
 
@@ -40,7 +40,7 @@ class MemoryStore:
     @property
     def status(self) -> StoreStatus:
         """See `Store`; memory is never away."""
-        return StoreStatus("memory", since=self._since, lost_writes=self._values.forgotten)
+        return StoreStatus(MEMORY_KIND, since=self._since, lost_writes=self._values.forgotten)
 
     async def start(self) -> None:
         """See `Store`."""

@@ -26,6 +26,9 @@ from typing import Protocol
 
 from wire.errors import MisuseError, TidegateError
 
+MEMORY_KIND = "memory"
+"""What a store calls itself that is only within its process; all others are shared."""
+
 MAX_NAME_BYTES = 256
 MAX_VALUE_BYTES = 64 * 1024
 
@@ -70,6 +73,11 @@ class StoreStatus:
     lost_writes: int = 0
     lost_messages: int = 0
     latency_seconds: float = 0.0
+
+    @property
+    def is_memory(self) -> bool:
+        """Whether it is this process's own memory: nobody else reads it, and it began with nothing."""
+        return self.kind == MEMORY_KIND
 
 
 @dataclass(frozen=True, slots=True)
