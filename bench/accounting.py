@@ -6,10 +6,11 @@ ends; what is read here is good enough to see whether somebody else uses the mac
 
 import contextlib
 import os
-import re
 import resource
 from collections.abc import Iterable
 from pathlib import Path
+
+from tidegate.gameday.process_figures import field_kibibytes
 
 PROC = Path("/proc")
 
@@ -40,7 +41,7 @@ def own_bytes(pids: Iterable[int], proc: Path = PROC) -> int:
 
     Told without a walk over their pages, which would hold up what they are measured at.
     """
-    return sum(_field_kibibytes(proc / str(pid) / "status", "RssAnon") for pid in pids) * 1024
+    return sum(field_kibibytes(proc / str(pid) / "status", "RssAnon") for pid in pids) * 1024
 
 
 def processor_seconds(pids: Iterable[int], proc: Path = PROC) -> float:
@@ -82,12 +83,4 @@ def _behind_name(folder: Path) -> list[str]:
 
 
 def _memory_kibibytes(folder: Path) -> int:
-    return _field_kibibytes(folder / "smaps_rollup", "Pss") or _field_kibibytes(folder / "status", "VmRSS")
-
-
-def _field_kibibytes(file: Path, field: str) -> int:
-    with contextlib.suppress(OSError):
-        found = re.search(rf"^{field}:\s+(\d+) kB", file.read_text(encoding="utf-8"), re.MULTILINE)
-        if found:
-            return int(found[1])
-    return 0
+    return field_kibibytes(folder / "smaps_rollup", "Pss") or field_kibibytes(folder / "status", "VmRSS")

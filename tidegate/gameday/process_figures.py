@@ -25,8 +25,8 @@ class ProcessFigures:
 def read_figures(pid: int, proc: Path = PROC) -> ProcessFigures:
     """Read a process's figures; zeros when it has ended."""
     folder = proc / str(pid)
-    rss = _kibibytes(folder / "status", "VmRSS")
-    own = _kibibytes(folder / "status", "RssAnon") or rss
+    rss = field_kibibytes(folder / "status", "VmRSS")
+    own = field_kibibytes(folder / "status", "RssAnon") or rss
     open_files = 0
     with contextlib.suppress(OSError):
         open_files = len(os.listdir(folder / "fd"))
@@ -73,7 +73,8 @@ def writers_to(error_output: str, proc: Path = PROC) -> set[int]:
     return {int(folder.name) for folder in folders if error_output_of(int(folder.name), proc) == error_output}
 
 
-def _kibibytes(file: Path, field: str) -> int:
+def field_kibibytes(file: Path, field: str) -> int:
+    """Return a field that one of a process's files gives in kB; 0 where it does not, or the process has ended."""
     with contextlib.suppress(OSError):
         found = re.search(rf"^{field}:\s+(\d+) kB", file.read_text(encoding="utf-8"), re.MULTILINE)
         if found:
