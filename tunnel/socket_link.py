@@ -26,6 +26,11 @@ Left to itself it gives a reader that stopped 1.6 MiB on its way through both re
 more than their windows, and everybody else the time to fill them. It is 1.2 MiB/s for a player 100 ms away.
 """
 
+RECEIVE_BUFFER_BYTES = 64 * 1024
+"""The same for what the other side sends, which bounds one read, too: it should not bring more than the quarter of a
+window that is left when a session stops reading (`wire.credits`), or the process holds the rest itself.
+"""
+
 KEEPALIVE_IDLE_SECONDS = 60
 KEEPALIVE_INTERVAL_SECONDS = 15
 KEEPALIVE_PROBES = 4
@@ -164,7 +169,7 @@ def _set_up(transport: asyncio.Transport) -> None:
         return
     with contextlib.suppress(OSError):  # gone already
         found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BUFFER_BYTES)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SYSTEM_BUFFER_BYTES)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
