@@ -26,6 +26,10 @@ class Link(Protocol):
         """Read again."""
         ...
 
+    def wait_for(self, size_bytes: int) -> None:
+        """Tell of no bytes before there are so many, or there is no room for more; 1 is as it was at the start."""
+        ...
+
     def close(self, *, linger: bool) -> None:
         """Close after what was sent has gone out, or after a bounded time.
 

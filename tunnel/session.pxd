@@ -37,6 +37,7 @@ cdef class Session:
     cdef object _ended_first
     cdef bint _close_sent
     cdef bint _close_received
+    cdef int _dry_reads
 
     @cython.locals(scanner=Scanner, before=cython.longlong, span=bytes, guard=Guard)
     cpdef link_data(self, bytes data)
@@ -47,6 +48,8 @@ cdef class Session:
     cpdef tunnel_event(self, bytes event)
 
     @cython.locals(passed=bytes)
+    cdef _wait_for_more(self, Scanner scanner)
+    cdef _wait_no_more(self)
     cdef bytes _checked(self, Guard guard, bytes span)
 
     @cython.locals(event=bytes)

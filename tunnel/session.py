@@ -27,6 +27,9 @@ from wire.scanner import Scanner
 from wire.tables import Tables
 from wire.watcher import Watcher
 
+PATIENT_READS = 2
+"""After so many reads without a whole frame in a row, a player's socket is read when the frame may be whole."""
+
 MAX_INJECTED_BYTES = 64 * 1024
 """What may wait, beside the player's or the server's own bytes, for a reader that is slow."""
 
@@ -45,6 +48,7 @@ class Session:
         "_close_sent",
         "_counters",
         "_delivered",
+        "_dry_reads",
         "_end_received",
         "_end_sent",
         "_ended_first",
@@ -111,6 +115,7 @@ class Session:
         self._ended_first: str = owner.side.closed
         self._close_sent = False
         self._close_received = False
+        self._dry_reads = 0  # reads in a row that made no frame whole, up to `PATIENT_READS`
 
     @property
     def progress(self) -> tuple[int, int, int]:
@@ -201,7 +206,11 @@ class Session:
         before = scanner.frames
         span = scanner.feed(data)
         self._count(scanner.frames - before, len(span), self._is_edge)
-        if span:
+        if not span:
+            self._wait_for_more(scanner)
+        else:
+            if self._dry_reads:
+                self._wait_no_more()
             if guard is not None:
                 span = self._checked(guard, span)
             elif self._watcher is not None:
@@ -221,6 +230,18 @@ class Session:
             self.end(guard.closing)
         elif scanner.fault is not None:
             self.end(self._owner.side.frame_length)
+
+    def _wait_for_more(self, scanner: Scanner) -> None:
+        """Nothing whole came in. A sender who does that again and again is not read for every byte of his."""
+        if self._dry_reads < PATIENT_READS:
+            self._dry_reads += 1
+        elif self._is_edge and self._link is not None and scanner.fault is None:
+            self._link.wait_for(scanner.missing_bytes)
+
+    def _wait_no_more(self) -> None:
+        if self._dry_reads == PATIENT_READS and self._is_edge and self._link is not None:
+            self._link.wait_for(1)
+        self._dry_reads = 0
 
     def link_end(self) -> None:
         """The link's other side will send no more."""

@@ -7,6 +7,7 @@ cdef class SocketLink:
     cdef bint _paused
     cdef bint _closing
     cdef bint _has_ended
+    cdef bint _is_patient
 
     cpdef data_received(self, bytes data)
     cpdef send(self, bytes data)

@@ -31,6 +31,9 @@ RECEIVE_BUFFER_BYTES = 64 * 1024
 window that is left when a session stops reading (`wire.credits`), or the process holds the rest itself.
 """
 
+MAX_AWAITED_BYTES = 4096
+"""How many bytes one wake is waited for, at most: well within what the system holds for a connection."""
+
 KEEPALIVE_IDLE_SECONDS = 60
 KEEPALIVE_INTERVAL_SECONDS = 15
 KEEPALIVE_PROBES = 4
@@ -39,7 +42,7 @@ KEEPALIVE_PROBES = 4
 class SocketLink:
     """One TCP connection as a link; subclass and set ``events`` in ``connection_made``."""
 
-    __slots__ = ("_closing", "_has_ended", "_linger_seconds", "_paused", "_timer", "events", "transport")
+    __slots__ = ("_closing", "_has_ended", "_is_patient", "_linger_seconds", "_paused", "_timer", "events", "transport")
 
     def __init__(self, linger_seconds: float) -> None:
         self.transport: asyncio.Transport | None = None
@@ -49,6 +52,7 @@ class SocketLink:
         self._paused = False
         self._closing = False
         self._has_ended = False
+        self._is_patient = False
 
     # What the loop calls.
 
@@ -117,6 +121,14 @@ class SocketLink:
             self._paused = False
             self.transport.resume_reading()
 
+    def wait_for(self, size_bytes: int) -> None:
+        """Have the system wake this process only when so many bytes are there, within its own bounds."""
+        if self.transport is not None and (size_bytes > 1 or self._is_patient):
+            self._is_patient = size_bytes > 1
+            found = self.transport.get_extra_info("socket")
+            with contextlib.suppress(OSError):  # then it wakes for each byte, as for everybody
+                found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(size_bytes, MAX_AWAITED_BYTES))
+
     @property
     def unsent_bytes(self) -> int:
         """What the system has not taken yet."""
@@ -131,6 +143,7 @@ class SocketLink:
             return -1
         if not self._paused:
             transport.pause_reading()
+        self.wait_for(1)  # the next process knows nothing of it
         return int(transport.get_extra_info("socket").fileno())
 
     def move_on(self) -> None:
@@ -145,6 +158,7 @@ class SocketLink:
             return
         if linger:
             self.send_end()
+            self.wait_for(1)
             self.resume()
         self._closing = True
         if not linger:

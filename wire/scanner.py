@@ -56,6 +56,11 @@ class Scanner:
         """How much of an unfinished frame is held: always less than the layout's longest frame."""
         return len(self._carry)
 
+    @property
+    def missing_bytes(self) -> int:
+        """How many bytes must come, at least, before another look at the unfinished frame is worth it."""
+        return self._needed - len(self._carry)
+
     def save(self) -> tuple[bytes, int, int]:
         """Return what `restore` needs to go on in another process: the unfinished frame, and what came out so far."""
         return bytes(self._carry), self._passed, self.frames

@@ -22,6 +22,7 @@ class FakeLink:
     lingers: bool = False
     is_paused: bool = False
     is_full: bool = False
+    awaited: int = 1
 
     def send(self, data: bytes) -> None:
         self.sent += data
@@ -45,6 +46,9 @@ class FakeLink:
 
     def resume(self) -> None:
         self.is_paused = False
+
+    def wait_for(self, size_bytes: int) -> None:
+        self.awaited = size_bytes
 
     def close(self, *, linger: bool) -> None:
         self.is_closed = True

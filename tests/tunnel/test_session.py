@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.tunnel.fakes import FakeEnd, FakeLink
 from tests.wire.strategies import frame_of
-from tunnel.owner import CORE_SIDE, EDGE_SIDE
+from tunnel.owner import CORE_SIDE, EDGE_SIDE, Side
 from tunnel.session import Session
 from wire.chunks import LIGHT_BYTES
 from wire.errors import TunnelFault
@@ -35,6 +35,23 @@ def test_whole_frames_go_into_the_tunnel_and_are_counted() -> None:
     session.link_data(frame[4:])
     assert list(end.outgoing) == [("data", 1, frame), ("data", 1, frame)]
     assert (end.counters.frames_serverbound, end.counters.bytes_serverbound) == (2, 20)
+
+
+@pytest.mark.parametrize(("side", "awaited"), [(EDGE_SIDE, 6), (CORE_SIDE, 1)])
+def test_who_sends_frames_byte_by_byte_is_read_when_they_may_be_whole(side: Side, awaited: int) -> None:
+    end = FakeEnd(side)
+    session, link = make(end, FRAMED)
+    frame = frame_of(FRAMED, 9)
+    for byte in frame[:2]:
+        session.link_data(bytes((byte,)))
+    assert link.awaited == 1  # a frame may well come in two parts or three
+    session.link_data(frame[2:3])
+    assert link.awaited == awaited
+    session.link_data(frame[3:])
+    assert link.awaited == 1
+    session.link_data(frame[:1])
+    assert link.awaited == 1
+    assert list(end.outgoing) == [("data", 1, frame)]
 
 
 def test_a_bad_frame_ends_the_session_behind_the_good_ones() -> None:

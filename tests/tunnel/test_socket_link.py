@@ -1,7 +1,10 @@
 """Links over real sockets: ends, pauses, closes, and the bound on a close that nobody reads."""
 
 import asyncio
+import fcntl
 import socket
+import termios
+from array import array
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -9,7 +12,7 @@ from typing import cast
 import pytest
 
 from tunnel.link import LinkEvents
-from tunnel.socket_link import SocketLink
+from tunnel.socket_link import MAX_AWAITED_BYTES, SocketLink
 
 
 @dataclass
@@ -66,6 +69,22 @@ async def pair() -> AsyncIterator[Pair]:
     theirs.close()
 
 
+@pytest.fixture
+async def tcp_pair() -> AsyncIterator[Pair]:
+    recorder = Recorder()
+    link = RecordedLink(recorder, 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+    theirs.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    ours.setblocking(False)
+    await asyncio.get_running_loop().create_connection(lambda: cast("asyncio.Protocol", link), sock=ours)
+    yield link, recorder, theirs
+    link.abort()
+    await recorder.is_lost.wait()
+    theirs.close()
+
+
 async def in_thread(call: Callable[[], bytes]) -> bytes:
     return await asyncio.get_running_loop().run_in_executor(None, call)
 
@@ -92,6 +111,57 @@ async def test_a_paused_link_reads_nothing(pair: Pair) -> None:
     link.resume()
     await recorder.got_data.wait()
     assert bytes(recorder.data) == b"wait"
+
+
+async def test_a_link_that_waits_is_told_when_enough_is_there(tcp_pair: Pair) -> None:
+    link, recorder, theirs = tcp_pair
+    link.wait_for(4)
+    theirs.sendall(b"abc")
+    await until_there(link, 3)
+    assert not recorder.data
+    theirs.sendall(b"d")
+    await recorder.got_data.wait()
+    assert bytes(recorder.data) == b"abcd"
+
+
+async def test_a_link_that_waits_no_more_is_told_what_is_there(tcp_pair: Pair) -> None:
+    link, recorder, theirs = tcp_pair
+    link.wait_for(10)
+    theirs.sendall(b"abc")
+    await until_there(link, 3)
+    link.wait_for(1)
+    await recorder.got_data.wait()
+    assert bytes(recorder.data) == b"abc"
+
+
+async def test_the_end_is_told_before_enough_is_there(tcp_pair: Pair) -> None:
+    link, recorder, theirs = tcp_pair
+    link.wait_for(1 << 30)  # more than the system would ever hold
+    theirs.sendall(b"abc")
+    theirs.shutdown(socket.SHUT_WR)
+    await recorder.has_ended.wait()
+    assert bytes(recorder.data) == b"abc"
+
+
+async def test_a_link_that_waits_for_more_than_one_wake_brings_is_told_in_parts(tcp_pair: Pair) -> None:
+    link, recorder, theirs = tcp_pair
+    link.wait_for(1 << 30)
+    theirs.sendall(bytes(MAX_AWAITED_BYTES))
+    await recorder.got_data.wait()
+    assert len(recorder.data) == MAX_AWAITED_BYTES
+
+
+async def until_there(link: SocketLink, size_bytes: int) -> None:
+    """Wait until the system holds so many bytes for a link, and the loop has had its turns to read them."""
+    assert link.transport is not None
+    descriptor = link.transport.get_extra_info("socket").fileno()
+    held = array("i", [0])
+    async with asyncio.timeout(5):
+        while held[0] < size_bytes:
+            fcntl.ioctl(descriptor, termios.FIONREAD, held)
+            await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 async def test_close_delivers_what_was_sent(pair: Pair) -> None:
