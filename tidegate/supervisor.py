@@ -317,7 +317,9 @@ class _Supervisor:
                 places = by_file[each.memory]
                 if places is not None:
                     places.take_again(each.place)
-                self._workers[each.number - 1].process = self._hear(WorkerProcess(each, places))
+                process = self._workers[each.number - 1].process = WorkerProcess(each, places)
+                if not each.ready_line:
+                    self._hear(process)
         self._memories = [places for places in by_file.values() if places is not None]
         if self._plan.geometry is None:
             return
