@@ -353,7 +353,7 @@ class _Supervisor:
             return
         if failed:
             action = "workers of both programs go on; upgrade again"
-            _log.error("upgrade_incomplete", workers=len(before), as_before=failed, action=action)
+            _log.error("upgrade_incomplete", workers=len(before), as_before=", ".join(map(str, failed)), action=action)
         else:
             _log.info("upgraded", workers=len(before))
         self._notifier.not_reloaded()
