@@ -14,6 +14,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from typing import BinaryIO
 
 from tidegate.errors import StartError
 from tidegate.worker_process import NO_DESCRIPTOR, KeptWorker
@@ -76,17 +77,17 @@ class Supervision:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What this program finds of the one before it. ``file`` is open as long as the upgrade runs."""
+    """What this program finds of the one before it. ``file`` is open as long as the upgrade runs (`close` ends it)."""
 
     supervision: Supervision
-    file: int
+    file: BinaryIO
     is_trial: bool
 
     def check(self, relay: str, count: int) -> None:
         """Raise StartError where the settings of now want something that an upgrade cannot do."""
         kept = self.supervision
         if relay != kept.relay:
-            raise StartError(f"an upgrade does not make a {relay} of a {kept.relay}")
+            raise StartError(f"an upgrade makes no {relay} of {kept.relay} workers")
         if count != kept.count:
             raise StartError(
                 f"an upgrade does not change how many workers there are: {kept.count} run, {count} are set; drain "
@@ -98,10 +99,10 @@ class Kept:
         return socket.socket(fileno=self.supervision.port)
 
     def close(self) -> None:
-        """The upgrade is over: nothing of the program before is needed any more."""
-        os.close(self.file)
+        """The upgrade is over: nothing of the program before is needed any more. A second call does nothing."""
         with contextlib.suppress(OSError):
             os.unlink(self.supervision.settings_file)
+        self.file.close()
 
 
 def kept_supervision() -> Kept | None:
@@ -112,8 +113,8 @@ def kept_supervision() -> Kept | None:
     what, _, file = said.partition(":")
     if what not in (TRIAL, GO_ON) or not file.isdecimal():
         raise StartError("a supervisor is upgraded by itself only")
-    kept = Kept(Supervision.read(int(file)), int(file), what == TRIAL)
-    os.set_inheritable(kept.file, False)  # noqa: FBT003 - the system's own signature
+    kept = Kept(Supervision.read(int(file)), os.fdopen(int(file), "rb"), what == TRIAL)
+    os.set_inheritable(int(file), False)  # noqa: FBT003 - the system's own signature
     if not kept.is_trial:
         for each in kept.supervision.descriptors:
             os.set_inheritable(each, False)  # noqa: FBT003 - the same

@@ -117,6 +117,8 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
             return run_until_signal(lambda stopping: _Supervisor(plan, notifier, kept).run(stopping))
         finally:
             notifier.close()
+            if kept is not None:
+                kept.close()
 
 
 def reserve(listen: Address, key: str) -> socket.socket:
@@ -381,7 +383,8 @@ class _Supervisor:
         return self._goes_on(worker, reason)
 
     def _goes_on(self, worker: _Worker, reason: str) -> bool:
-        _log.error("upgrade_failed", worker=worker.number, reason=reason, action="this worker goes on")
+        if not self._stopping.is_set():  # it is said once that the upgrade ends with that
+            _log.error("upgrade_failed", worker=worker.number, reason=reason, action="this worker goes on")
         return False
 
     def _forget_unused_memory(self) -> None:
