@@ -193,7 +193,7 @@ class Door:
     def take_back(self, connection: socket.socket, client: SocketAddress) -> PlayerLink:
         """Return a link for a connection that another process had let in; `bring_in` makes its transport."""
         link = PlayerLink(self, self._limits.linger_seconds, client, time.monotonic())
-        link.permit = self._admission.admit_again(link.address)
+        self.count_again(link)
         connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
         return link
 
@@ -201,8 +201,12 @@ class Door:
         """Have the loop make a transport of a connection that was taken back, with its session."""
         self._adopt(connection, link)
 
+    def count_again(self, link: PlayerLink) -> None:
+        """Count a player who is in already, whatever the limits say."""
+        link.permit = self._admission.admit_again(link.address)
+
     def leave_out(self, link: PlayerLink) -> None:
-        """A connection that was taken back does not come in: give back what it was counted under."""
+        """Give back what a connection was counted under: it does not come in after all, or counts elsewhere."""
         self._admission.release(link.permit)
         link.permit = ()
 

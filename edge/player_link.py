@@ -132,6 +132,14 @@ class PlayerLink(SocketLink):
         """Since when the session counts, and when a frame last came."""
         return self._since, self._heard_at
 
+    def count_no_more(self) -> None:
+        """Another process counts this player from now on."""
+        self._door.leave_out(self)
+
+    def count_again(self) -> None:
+        """It does not after all."""
+        self._door.count_again(self)
+
     def let_go(self) -> None:
         """The session goes on in another process; here, what was written goes out, and nothing else happens."""
         self.events = None

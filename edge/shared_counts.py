@@ -1,20 +1,21 @@
 """Who has how many connections, in memory that all workers of an edge share.
 
 The supervisor makes the memory and hands it to its workers as an open file; an edge that is one process has memory
-of its own and runs the same code. Each worker writes only its own table of counts and reads those of all: a worker
-that is killed, at whatever instruction, leaves nothing half done in anybody else's, and what it held is given back
-by emptying its table. The rates are one table for all. Whoever decides about a connection holds the lock, which the
-system takes back when its holder dies.
+of its own and runs the same code. Each worker has a place, writes only the table of counts that belongs to it, and
+reads those of all: a worker that is killed, at whatever instruction, leaves nothing half done in anybody else's, and
+what it held is given back by emptying its table. There is one place more than there are workers, so that a worker and
+its successor can each count their own (`tidegate.worker_places`). The rates are one table for all. Whoever decides
+about a connection holds the lock, which the system takes back when its holder dies.
 
 ======  ====  ============================================================================================
 offset  size  what
 ======  ====  ============================================================================================
 0       8     ``TGADMIT1``
-8       4     workers, little-endian, as all numbers here
-12      4     connections each worker can count
+8       4     places, little-endian, as all numbers here
+12      4     connections that can be counted in each
 16      16    seed of the keys, so that nobody outside can choose addresses whose keys collide
 32      8     time until which the accepts of the whole edge are paid for (see `edge.admission`)
-64      …     the table of rates, then one table of counts for each worker
+64      …     the table of rates, then one table of counts for each place
 ======  ====  ============================================================================================
 
 A table is fixed: keys of 8 bytes, then values of 8 bytes. A key has its place within `WINDOW` rows from where its
@@ -56,21 +57,21 @@ _TABLES_OFFSET = 64
 class Geometry:
     """How large the memory is; supervisor and workers work it out from the same settings."""
 
-    workers: int
+    places: int
     connections: int
 
     @property
     def rows(self) -> int:
-        """Rows in a worker's table: a power of two."""
+        """Rows in a table of counts: a power of two."""
         return 1 << (self.connections * ROWS_PER_CONNECTION - 1).bit_length()
 
     @property
     def total_bytes(self) -> int:
         """All of the memory. Pages that are never touched cost nothing."""
-        return _TABLES_OFFSET + _table_bytes(RATE_ROWS) + self.workers * _table_bytes(self.rows)
+        return _TABLES_OFFSET + _table_bytes(RATE_ROWS) + self.places * _table_bytes(self.rows)
 
     def counts_offset(self, place: int) -> int:
-        """Where the table of the worker in ``place`` (from 0) begins."""
+        """Where the table of a place (from 0) begins."""
         return _TABLES_OFFSET + _table_bytes(RATE_ROWS) + place * _table_bytes(self.rows)
 
 
@@ -115,15 +116,15 @@ class SharedCounts:
     """
 
     def __init__(self, memory: mmap.mmap, geometry: Geometry, place: int, file: int | None) -> None:
-        magic, workers, connections, seed = _HEADER.unpack_from(memory)
-        if (magic, workers, connections) != (_MAGIC, geometry.workers, geometry.connections):
+        magic, places, connections, seed = _HEADER.unpack_from(memory)
+        if (magic, places, connections) != (_MAGIC, geometry.places, geometry.connections):
             raise MisuseError("the memory shared with the supervisor is not laid out as this worker expects")
-        if not 0 <= place < workers:
-            raise MisuseError(f"there is no place {place + 1} among {workers} workers")
+        if not 0 <= place < places:
+            raise MisuseError(f"there is no place {place} among {places}")
         self._file = file
         self._seed: bytes = seed
         self._rates = _Table(memory, _TABLES_OFFSET, RATE_ROWS, "d")
-        self._counts = [_Table(memory, geometry.counts_offset(each), geometry.rows, "q") for each in range(workers)]
+        self._counts = [_Table(memory, geometry.counts_offset(each), geometry.rows, "q") for each in range(places)]
         self._own = self._counts[place]
         self._all = memoryview(memory)[_ALL_OFFSET : _ALL_OFFSET + 8].cast("d")
 
@@ -172,7 +173,7 @@ class SharedCounts:
             self._own.values[row] -= 1
 
     def forget(self, place: int) -> None:
-        """Give back all that a worker held; it must have ended."""
+        """Give back all that the worker in a place held; it must have ended."""
         values = self._counts[place].values
         zeros = memoryview(bytes(8 * _FORGET_ROWS)).cast("q")
         for start in range(0, len(values), _FORGET_ROWS):
@@ -231,5 +232,15 @@ def attach_memory(file: int, geometry: Geometry, place: int) -> SharedCounts:
     return SharedCounts(mmap.mmap(file, geometry.total_bytes), geometry, place, file)
 
 
+def geometry_of(file: int) -> Geometry | None:
+    """Return how the memory of an open file is laid out; None when this program does not know how it is."""
+    header = os.pread(file, _HEADER.size, 0)
+    if len(header) < _HEADER.size:
+        return None
+    magic, places, connections, _ = _HEADER.unpack(header)
+    geometry = Geometry(places, connections)
+    return geometry if magic == _MAGIC and os.fstat(file).st_size == geometry.total_bytes else None
+
+
 def _prepare(memory: mmap.mmap, geometry: Geometry) -> None:
-    _HEADER.pack_into(memory, 0, _MAGIC, geometry.workers, geometry.connections, os.urandom(16))
+    _HEADER.pack_into(memory, 0, _MAGIC, geometry.places, geometry.connections, os.urandom(16))

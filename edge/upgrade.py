@@ -89,6 +89,7 @@ async def hand_over(
         for session in tunnel.sessions.values()
     ]
     await asyncio.to_thread(_send_all, wire, listener, tunnels, players)
+    _let_proceed(wire, [player.link for player in players if player.link is not None])
     for client in clients:
         client.give_away()
     under_way = [player for player in players if player.saved.is_flushing]  # not who is by now: this was promised
@@ -117,7 +118,7 @@ def _save_player(tunnel: int, session: Session, link: PlayerLink | None) -> Hand
 def _send_all(
     wire: Wire, listener: int, tunnels: Sequence[handover_pb2.Tunnel], players: Sequence[HandedPlayer]
 ) -> None:
-    """Send it all and wait for the answer; the loop has nothing to do meanwhile, but it may."""
+    """Send it all and wait until it is taken; the loop has nothing to do meanwhile, but it may."""
     wire.send(Message(begin=handover_pb2.Begin(tunnels=tunnels, players=len(players))), [listener])
     for start in range(0, len(players), PLAYERS_AT_ONCE):
         part = players[start : start + PLAYERS_AT_ONCE]
@@ -125,7 +126,22 @@ def _send_all(
         wire.send(Message(players=message), [player.descriptor for player in part if player.saved.has_socket])
     wire.send(Message(end=handover_pb2.End()))
     wire.receive("taken")
-    wire.send(Message(proceed=handover_pb2.Proceed()))
+
+
+def _let_proceed(wire: Wire, links: Sequence[PlayerLink]) -> None:
+    """Let the successor go on with everything, which nobody takes back; raises HandoverError.
+
+    The successor counts its players as soon as it hears this. They count here no more by then: workers share their
+    limits, and a player who counted twice would keep others of his address out, for as long as he is slow to read.
+    """
+    for link in links:
+        link.count_no_more()
+    try:
+        wire.send(Message(proceed=handover_pb2.Proceed()))
+    except HandoverError:
+        for link in links:
+            link.count_again()
+        raise
 
 
 async def send_the_rest(wire: Wire, under_way: Sequence[HandedPlayer]) -> None:

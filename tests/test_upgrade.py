@@ -271,6 +271,18 @@ async def test_a_successor_that_cannot_start_leaves_everything_as_it_is(tmp_path
         await assert_goes_on(player, visit)
 
 
+async def test_an_edge_without_workers_gets_none_by_an_upgrade(tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    await asyncio.to_thread(file.write_text, "[edge]\nworkers = 1\n")
+    async with edges("--config", str(file)) as edge:
+        pair = await edge.join()
+        await asyncio.to_thread(file.write_text, "[edge]\nworkers = 2\n")
+        os.kill(edge.pid, signal.SIGUSR2)
+        await until(lambda: bool(edge.told("upgrade_failed")))
+        assert "does not give an edge workers" in edge.child.last_words
+        await assert_goes_on(*pair)
+
+
 async def test_five_upgrades_leak_nothing() -> None:
     async with edges() as edge:
         pairs = [await edge.join() for _ in range(3)]

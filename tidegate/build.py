@@ -50,6 +50,9 @@ ENDLESS_FILES = 1 << 20
 PLACE_VARIABLE = "TIDEGATE_PLACE"
 """From the supervisor of an edge to its worker, and no setting: where the memory is in which they count together."""
 
+PLACES_FOR_SUCCESSORS = 1
+"""Workers of an edge are replaced one after another; meanwhile one more counts."""
+
 LOOPBACK_ANY_PORT = Address("127.0.0.1", 0)
 """Where the core listens when it shares a process with its edge."""
 
@@ -208,12 +211,14 @@ def _share(total: int, workers: int) -> int:
 
 def counts_geometry(ours: EdgeSettings) -> Geometry:
     """Return how the memory is laid out that the workers of an edge share."""
-    return Geometry(ours.workers, _share(ours.max_sessions, ours.workers) + ROOM_BESIDE_SESSIONS)
+    return Geometry(
+        ours.workers + PLACES_FOR_SUCCESSORS, _share(ours.max_sessions, ours.workers) + ROOM_BESIDE_SESSIONS
+    )
 
 
-def with_place(environment: Mapping[str, str], file: int, worker: int) -> dict[str, str]:
-    """Return the environment of a worker (from 1) that inherits the memory's open file."""
-    return {**environment, PLACE_VARIABLE: f"{file}:{worker}"}
+def with_place(environment: Mapping[str, str], file: int, place: int) -> dict[str, str]:
+    """Return the environment of a worker that inherits the memory's open file; ``place`` is its own there, from 0."""
+    return {**environment, PLACE_VARIABLE: f"{file}:{place}"}
 
 
 def _shared_counts(ours: EdgeSettings) -> SharedCounts | None:
@@ -222,8 +227,8 @@ def _shared_counts(ours: EdgeSettings) -> SharedCounts | None:
     if place is None:
         return None
     try:
-        file, worker = (int(each) for each in place.split(":"))
-        return attach_memory(file, counts_geometry(ours), worker - 1)
+        file, number = (int(each) for each in place.split(":"))
+        return attach_memory(file, counts_geometry(ours), number)
     except (MisuseError, OSError, ValueError) as error:
         raise StartError(f"a worker is started by its supervisor only: {error}") from error
 

@@ -20,6 +20,15 @@ LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp (include/net/tcp_states.h of Linux)."""
 
 POLL_SECONDS = 0.1
+LOOK_SECONDS = 0.02
+"""For what may be over soon: that an upgrade runs."""
+
+BEGIN_SECONDS = 5.0
+"""How long a supervisor may take to begin to upgrade."""
+
+UPGRADE_FILE = "tidegate-upgrade"
+"""What a supervisor has open while it upgrades (`tidegate.supervision`, which would load far more than is needed)."""
+
 SPARE_SECONDS = 30.0
 """How long beyond its deadline a relay may take to end."""
 
@@ -82,10 +91,14 @@ def drain(relay: str, address: Address, deadline_seconds: float, say: Callable[[
 
 
 def upgrade(address: Address, say: Callable[[str], None], patience_seconds: float = 60.0) -> int:
-    """Have an edge hand over to a successor and wait until it has; returns the exit status 0, or 1 when it does not."""
+    """Have an edge hand over to a successor and wait until it has; returns the exit status 0, or 1 when it does not.
+
+    Of an edge with workers each one has ``patience_seconds``.
+    """
     running = find_running("edge", address)
-    if running.pid != _teller(running.pid) or _children_are_workers(running.pid):
-        raise StartError("an edge with several workers cannot be upgraded: drain it, and start the other")
+    workers = workers_of(running.pid)
+    if workers:
+        return _upgrade_workers(running, workers, say, patience_seconds)
     running.tell(signal.SIGUSR2)
     say(f"edge at {address} (process {running.pid}) starts its successor")
     began = time.monotonic()
@@ -97,6 +110,47 @@ def upgrade(address: Address, say: Callable[[str], None], patience_seconds: floa
     successor = find_running("edge", address)
     say(f"process {successor.pid} has taken over, after {time.monotonic() - began:.1f} s")
     return 0
+
+
+def _upgrade_workers(running: RunningRelay, workers: set[int], say: Callable[[str], None], patience: float) -> int:
+    running.tell(signal.SIGUSR2)
+    say(f"edge at {running.address} (process {running.pid}) replaces its {len(workers)} workers")
+    began = time.monotonic()
+    while running.is_alive and not is_upgrading(running.pid):
+        if time.monotonic() - began > BEGIN_SECONDS:
+            say("it has not begun: its log says why")
+            return 1
+        time.sleep(LOOK_SECONDS)
+    while running.is_alive and is_upgrading(running.pid):
+        if time.monotonic() - began > patience * len(workers):
+            say("it is still at it: its log says how far it is")
+            return 1
+        time.sleep(POLL_SECONDS)
+    if not running.is_alive:
+        say("it has ended: its log says why")
+        return 1
+    as_before = len(workers & workers_of(running.pid))
+    if as_before:
+        say(f"{as_before} of {len(workers)} workers go on as they were; its log says why. Upgrade again")
+        return 1
+    say(f"all {len(workers)} workers are replaced, after {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def is_upgrading(pid: int) -> bool:
+    """Whether a supervisor is replacing its program or its workers."""
+    folder = PROC / str(pid) / "fd"
+    try:
+        names = [_link(each) for each in folder.iterdir()]
+    except OSError:
+        return False
+    return any(name.startswith(f"/memfd:{UPGRADE_FILE}") for name in names)
+
+
+def workers_of(pid: int) -> set[int]:
+    """Return the workers of a supervisor; none where the process has none."""
+    everybody = map(int, filter(str.isdigit, os.listdir(PROC)))
+    return {each for each in everybody if _parent(each) == pid and "worker" in _words_of(each)[:2]}
 
 
 def _listening_inodes(address: Address) -> Iterator[str]:
@@ -132,6 +186,13 @@ def _holds(pid: int, inodes: set[str]) -> bool:
         return False
 
 
+def _link(file: Path) -> str:
+    try:
+        return os.readlink(file)
+    except OSError:  # closed meanwhile
+        return ""
+
+
 def _words_of(pid: int) -> list[str]:
     """Return a process's command from ``tidegate`` on; nothing where it is none of ours."""
     try:
@@ -152,8 +213,3 @@ def _parent(pid: int) -> int:
 def _teller(pid: int) -> int:
     """Return who is to be told: a worker's supervisor, or the process itself."""
     return _parent(pid) if "worker" in _words_of(pid)[:2] else pid
-
-
-def _children_are_workers(pid: int) -> bool:
-    everybody = map(int, filter(str.isdigit, os.listdir(PROC)))
-    return any("worker" in _words_of(each)[:2] for each in everybody if _parent(each) == pid)

@@ -26,8 +26,9 @@ from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.service_notify import ServiceNotifier
 from tidegate.services import Service, core_service, edge_service, up_service
 from tidegate.settings import Settings
+from tidegate.supervision import is_kept
 from tidegate.supervisor import supervise
-from tidegate.upgrade import refuse_reload, refuse_upgrade
+from tidegate.upgrade import refuse_predecessor, refuse_reload, refuse_upgrade
 
 if TYPE_CHECKING:
     from tidegate.ops.server import HttpServer
@@ -38,7 +39,8 @@ _log = structlog.get_logger("tidegate")
 def serve_edge(settings: Settings) -> int:
     """Run an edge until it is told to stop; return the exit status. Raises StartError."""
     settings = prepare(settings, "edge")
-    if settings.edge.workers > 1:
+    if settings.edge.workers > 1 or is_kept():
+        refuse_predecessor()
         return supervise("edge", settings, settings.edge.listen, settings.edge.workers)
     return _run_alone(settings, edge_service)
 

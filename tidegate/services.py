@@ -26,6 +26,7 @@ from tidegate.ops.observed import Observed
 from tidegate.rule_overrides_reload import RulesReload
 from tidegate.settings import Settings
 from tidegate.upgrade import Upgrade, taken_from_predecessor
+from tidegate.worker_orders import WorkerUpgrade, own_orders
 
 if TYPE_CHECKING:
     from fleet.tls.credentials import Credentials
@@ -49,7 +50,7 @@ class Service:
     log_stats: Callable[[], None]
     status: Callable[[], str]
     drain_seconds: float
-    upgrade: Upgrade | None = None
+    upgrade: Upgrade | WorkerUpgrade | None = None
     discovery: Discovery | None = None
     reload: Callable[[], None] | None = None
     observed: Observed = field(default_factory=Observed)
@@ -79,8 +80,12 @@ async def edge_service(settings: Settings, worker: int = 1) -> Service:
             core += " does not answer yet, so they are told to come back (policy from disk)"
         return f"tidegate edge: ready, players at {_players(edge)}, {core}, game {game}"
 
-    # When the first process of a container ends, all others do.
-    upgrade = Upgrade(edge) if ours.workers == 1 and os.getpid() != FIRST_PROCESS else None
+    upgrade: Upgrade | WorkerUpgrade | None = None
+    if ours.workers > 1:
+        orders = own_orders()
+        upgrade = None if orders is None else WorkerUpgrade(edge, orders)
+    elif os.getpid() != FIRST_PROCESS:  # when the first process of a container ends, all others do
+        upgrade = Upgrade(edge)
     return Service(
         runs=(edge.run,),
         ready=ready,

@@ -10,6 +10,9 @@ in which they count connections (`edge.shared_counts`); what a dead one had coun
 
 Where a service manager watches the supervisor (`tidegate.service_notify`), the supervisor watches its workers alike:
 one whose event loop does not turn for so long is ended, and started anew.
+
+The supervisor of an edge can be upgraded (`tidegate.supervisor_upgrade`): then this program begins with workers that
+the one before it had started, and replaces them one by one.
 """
 
 import asyncio
@@ -19,21 +22,26 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from tempfile import NamedTemporaryFile
 
 import structlog
 
-from edge.shared_counts import SharedCounts, attach_memory, create_memory
+from edge.shared_counts import Geometry
 from fleet.address import Address
 from tidegate.build import counts_geometry, with_place
 from tidegate.errors import cannot_listen
 from tidegate.logs import announce
 from tidegate.process import claim_standard_descriptors, run_until_signal, with_lifeline
-from tidegate.service_notify import ALIVE_LINE, ServiceNotifier, for_worker
+from tidegate.service_notify import ServiceNotifier, for_worker
 from tidegate.settings import Settings
-from tidegate.upgrade import refuse_reload, refuse_upgrade
+from tidegate.supervision import TRIAL_LINE, Kept, Supervision, kept_supervision
+from tidegate.supervisor_upgrade import HELD_SIGNALS, SupervisorUpgrade, see_off, settle
+from tidegate.upgrade import HANDOVER_VARIABLE, refuse_reload, refuse_upgrade
+from tidegate.worker_orders import ORDERS_VARIABLE
+from tidegate.worker_places import WorkerPlaces
+from tidegate.worker_process import NO_DESCRIPTOR, WorkerProcess
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
@@ -47,19 +55,33 @@ _log = structlog.get_logger("supervisor")
 
 @dataclass(slots=True)
 class _Worker:
-    """One place among the workers, and the process in it."""
+    """One place among the workers, and the process in it. ``replacing`` is under way while it has a successor."""
 
     number: int
-    process: asyncio.subprocess.Process | None = None
-    ready_line: str = ""
-    heard_at: float = 0.0  # by the loop's clock; 0 before it has said that it is alive
-    is_condemned: bool = False
+    process: WorkerProcess | None = None
+    successor: WorkerProcess | None = None
+    replacing: "asyncio.Task[bool] | None" = None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.process is not None and bool(self.process.ready_line)
 
     def send_signal(self, number: int) -> None:
-        # Not by the process object: that one would look for the exit status first, and take it from asyncio.
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.process.pid, number)
+        if self.process is not None:
+            self.process.send_signal(number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What this program of the supervisor is to run. ``geometry`` is of the memory in which an edge's workers count."""
+
+    relay: str
+    count: int
+    port: socket.socket
+    settings_file: str
+    geometry: Geometry | None
+    passes_hangup: bool  # workers load features anew on SIGHUP, and do not drain
+    drain_seconds: float
 
 
 def supervise(relay: str, settings: Settings, listen: Address, count: int) -> int:
@@ -68,23 +90,35 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
     Raises StartError when the port cannot be had or the workers do not start.
     """
     claim_standard_descriptors()
+    kept = kept_supervision()
+    if kept is not None:
+        kept.check(relay, count)
+        if kept.is_trial:
+            print(TRIAL_LINE, flush=True)
+            return 0
+    ours = settings.edge if relay == "edge" else settings.core
     with (
-        reserve(listen, f"{relay}.listen") as reserved,
+        reserve(listen, f"{relay}.listen") if kept is None else kept.port() as port,
         NamedTemporaryFile("w", suffix=".toml") as file,
-        _share_counts(relay, settings) as shared,
     ):
-        file.write(with_listen(settings, relay, Address(listen.host, reserved.getsockname()[1])))
+        file.write(with_listen(settings, relay, Address(listen.host, port.getsockname()[1])))
         file.flush()
-        has_features = relay == "core" and bool(settings.features.folder)
-        supervisor = _Supervisor(relay, file.name, count, shared, passes_hangup=has_features)
-        ours = settings.edge if relay == "edge" else settings.core
+        plan = _Plan(
+            relay=relay,
+            count=count,
+            port=port,
+            settings_file=file.name,
+            geometry=counts_geometry(settings.edge) if relay == "edge" else None,
+            passes_hangup=relay == "core" and bool(settings.features.folder),
+            drain_seconds=ours.drain_seconds + ours.close_linger_seconds,
+        )
         notifier = ServiceNotifier.of_process()
         try:
-            return run_until_signal(
-                lambda stopping: supervisor.run(stopping, notifier, ours.drain_seconds + ours.close_linger_seconds)
-            )
+            return run_until_signal(lambda stopping: _Supervisor(plan, notifier, kept).run(stopping))
         finally:
             notifier.close()
+            if kept is not None:
+                kept.close()
 
 
 def reserve(listen: Address, key: str) -> socket.socket:
@@ -107,58 +141,36 @@ def with_listen(settings: Settings, relay: str, listen: Address) -> str:
     return replace(settings, core=settings.core.model_copy(update={"listen": listen})).as_toml(shows_secrets=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shared:
-    """The memory in which the workers of an edge count connections: its open file, and our own view of it."""
-
-    file: int
-    counts: SharedCounts
-
-
-@contextlib.contextmanager
-def _share_counts(relay: str, settings: Settings) -> Iterator[_Shared | None]:
-    if relay != "edge":
-        yield None
-        return
-    geometry = counts_geometry(settings.edge)
-    file = create_memory(geometry)
-    try:
-        yield _Shared(file, attach_memory(file, geometry, 0))
-    finally:
-        os.close(file)
-
-
 class _Supervisor:
-    def __init__(
-        self, relay: str, settings_file: str, count: int, shared: _Shared | None, *, passes_hangup: bool
-    ) -> None:
-        self._relay = relay
-        self._passes_hangup = passes_hangup  # workers load features anew on SIGHUP, and do not drain
-        self._shared = shared
-        self._settings_file = settings_file
-        self._workers = [_Worker(number) for number in range(1, count + 1)]
-        self._stopping = asyncio.Event()
-        self._has_announced = False
-        self._notifier = ServiceNotifier()
+    """The running supervisor. ``kept`` is what the program before this one had; its workers are to be replaced."""
 
-    async def run(self, stopping: asyncio.Event, notifier: ServiceNotifier, drain_seconds: float) -> int:
-        """Keep the workers running until the signal, then wait for them to drain."""
+    def __init__(self, plan: _Plan, notifier: ServiceNotifier, kept: Kept | None) -> None:
+        self._plan = plan
         self._notifier = notifier
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, refuse_upgrade)
-        if self._passes_hangup:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._pass_hangup)
-        elif notifier.is_service:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, refuse_reload)
+        self._kept = kept
+        self._relay = plan.relay
+        self._workers = [_Worker(number) for number in range(1, plan.count + 1)]
+        self._stopping = asyncio.Event()
+        self._has_announced = kept is not None and kept.supervision.has_announced
+        self._memories: list[WorkerPlaces] = []
+        self._places: WorkerPlaces | None = None  # what new workers count in
+        self._upgrade = SupervisorUpgrade(notifier, self._keep_all, self._stopping.is_set)
+
+    async def run(self, stopping: asyncio.Event) -> int:
+        """Keep the workers running until the signal, then wait for them to drain."""
+        self._handle_signals()
+        self._adopt()
         keeping = [asyncio.create_task(self._keep(worker), name=f"worker-{worker.number}") for worker in self._workers]
         told = asyncio.create_task(stopping.wait(), name="signal")
         side = [
-            asyncio.create_task(notifier.run(self._status), name="service-notifier"),
-            asyncio.create_task(self._watch(notifier.watchdog_seconds), name="worker-watch"),
+            asyncio.create_task(self._notifier.run(self._status), name="service-notifier"),
+            asyncio.create_task(self._watch(self._notifier.watchdog_seconds), name="worker-watch"),
+            asyncio.create_task(self._replace_all(), name="worker-upgrade"),
         ]
         try:
             await asyncio.wait([*keeping, told], return_when=asyncio.FIRST_COMPLETED)
             self._stopping.set()
-            notifier.stopping(drain_seconds)
+            self._notifier.stopping(self._plan.drain_seconds)
             for worker in self._workers:
                 worker.send_signal(signal.SIGTERM)
             statuses = await asyncio.gather(*keeping)
@@ -167,10 +179,21 @@ class _Supervisor:
             for task in (told, *side):
                 task.cancel()
             for worker in self._workers:
-                worker.send_signal(signal.SIGKILL)
+                for process in (worker.process, worker.successor):
+                    if process is not None:
+                        process.send_signal(signal.SIGKILL)
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR2, self._start_upgrade if self._relay == "edge" else refuse_upgrade)
+        if self._plan.passes_hangup:
+            loop.add_signal_handler(signal.SIGHUP, self._pass_hangup)
+        elif self._notifier.is_service:
+            loop.add_signal_handler(signal.SIGHUP, refuse_reload)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_SIGNALS)  # they were held for the program before this one
 
     def _status(self) -> str:
-        ready = sum(bool(worker.ready_line) for worker in self._workers)
+        ready = sum(worker.is_ready for worker in self._workers)
         return f"{'draining, ' if self._stopping.is_set() else ''}{ready} of {len(self._workers)} workers"
 
     async def _watch(self, limit_seconds: float) -> None:
@@ -182,20 +205,20 @@ class _Supervisor:
             await asyncio.sleep(look_seconds)
             now = clock()
             slept_seconds = max(0.0, now - due)  # this process did not run, so it could not hear anybody
-            for worker in self._workers:
-                if not worker.heard_at:
+            for process in (worker.process for worker in self._workers):
+                if process is None or not process.heard_at:
                     continue
-                worker.heard_at += slept_seconds
-                if worker.is_condemned:
-                    worker.send_signal(signal.SIGKILL)
-                elif now - worker.heard_at > limit_seconds:
-                    worker.is_condemned = True
-                    _log.error("worker_hung", relay=self._relay, worker=worker.number, silent_seconds=limit_seconds)
-                    worker.send_signal(signal.SIGABRT)  # which shows what it was at
+                process.heard_at += slept_seconds
+                if process.is_condemned:
+                    process.send_signal(signal.SIGKILL)
+                elif now - process.heard_at > limit_seconds:
+                    process.is_condemned = True
+                    _log.error("worker_hung", relay=self._relay, worker=process.number, silent_seconds=limit_seconds)
+                    process.send_signal(signal.SIGABRT)  # which shows what it was at
 
     def _pass_hangup(self) -> None:
         for worker in self._workers:
-            if worker.ready_line:  # before that it does not listen for it yet, and reads everything anew anyway
+            if worker.is_ready:  # before that it does not listen for it yet, and reads everything anew anyway
                 worker.send_signal(signal.SIGHUP)
 
     async def _keep(self, worker: _Worker) -> int:
@@ -203,11 +226,19 @@ class _Supervisor:
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             began = time.monotonic()
-            status = await self._run_once(worker)
+            process = worker.process = worker.process or self._start(worker)
+            if self._stopping.is_set():
+                process.send_signal(signal.SIGTERM)
+            status = await asyncio.shield(process.end)
+            if worker.replacing is not None:
+                await asyncio.wait({worker.replacing})
+            if worker.process is not process:
+                continue  # a successor has its place
+            worker.process = None
             if self._stopping.is_set():
                 # Told to stop before it could even listen for the signal: nothing was cut short.
-                return 0 if status == -signal.SIGTERM and not worker.ready_line else abs(status)
-            if not worker.ready_line and not self._has_announced:
+                return 0 if status == -signal.SIGTERM and not process.ready_line else abs(status)
+            if not process.ready_line and not self._has_announced:
                 return abs(status)  # it has said why on standard error; nobody is served yet
             lived_seconds = time.monotonic() - began
             pause_seconds = FIRST_PAUSE_SECONDS if lived_seconds > STEADY_SECONDS else pause_seconds * 2
@@ -220,45 +251,144 @@ class _Supervisor:
             if self._stopping.is_set():
                 return 0
 
-    async def _run_once(self, worker: _Worker) -> int:
-        shared = self._shared
+    def _start(self, worker: _Worker, successor_end: socket.socket | None = None) -> WorkerProcess:
+        """Start a process for a worker; with ``successor_end`` it takes over from the one there is. Raises OSError."""
         environment = for_worker(with_lifeline(os.environ), self._notifier.watchdog_seconds)
-        if shared is not None:
-            environment = with_place(environment, shared.file, worker.number)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "tidegate",
-            "worker",
-            self._relay,
-            str(worker.number),
-            self._settings_file,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=environment,
-            pass_fds=(shared.file,) if shared is not None else (),
-            start_new_session=True,  # Ctrl-C is for the supervisor, which tells its workers
-        )
-        worker.process = process
-        worker.ready_line, worker.heard_at, worker.is_condemned = "", 0.0, False
-        if self._stopping.is_set():
-            worker.send_signal(signal.SIGTERM)
-        while process.stdout is not None and (line := await process.stdout.readline()):
-            text = line.decode().strip()
-            if text == ALIVE_LINE:
-                worker.heard_at = asyncio.get_running_loop().time()
-            else:
-                self._is_ready(worker, text)
-        status = await process.wait()
-        if shared is not None:
-            shared.counts.forget(worker.number - 1)
-        return status
+        program = (sys.executable, "-m", "tidegate", "worker")
+        command = (*program, self._relay, str(worker.number), self._plan.settings_file)
+        if self._places is None:
+            return self._hear(WorkerProcess.start(worker.number, command, environment, (), None, NO_DESCRIPTOR, None))
+        ours, theirs = socket.socketpair()
+        place = self._places.take()
+        environment = with_place(environment, self._places.file, place)
+        environment[ORDERS_VARIABLE] = str(theirs.fileno())
+        inherited = [self._places.file, theirs.fileno()]
+        if successor_end is not None:
+            environment[HANDOVER_VARIABLE] = str(successor_end.fileno())
+            inherited.append(successor_end.fileno())
+        with theirs:
+            try:
+                process = WorkerProcess.start(worker.number, command, environment, inherited, self._places, place, ours)
+            except OSError:
+                ours.close()
+                self._places.give_back(place)
+                raise
+        return self._hear(process)
 
-    def _is_ready(self, worker: _Worker, line: str) -> None:
-        worker.ready_line = line
+    def _hear(self, process: WorkerProcess) -> WorkerProcess:
+        process.ready.add_done_callback(partial(self._is_ready, process))
+        return process
+
+    def _is_ready(self, process: WorkerProcess, line: "asyncio.Future[str]") -> None:
+        if line.cancelled():
+            return
         if self._has_announced:
-            _log.info("worker_ready", relay=self._relay, worker=worker.number)
-        elif all(each.ready_line for each in self._workers):
+            _log.info("worker_ready", relay=self._relay, worker=process.number)
+        elif all(each.is_ready for each in self._workers):
             self._has_announced = True
-            announce(f"{line}, {len(self._workers)} workers")
+            announce(f"{line.result()}, {len(self._workers)} workers")
             self._notifier.ready()
+
+    # How it is upgraded: `tidegate.supervisor_upgrade`.
+
+    def _start_upgrade(self) -> None:
+        if self._kept is None:  # otherwise the last one is not over yet
+            self._upgrade.start()
+
+    def _keep_all(self) -> Supervision:
+        """Return what the next program needs to go on."""
+        return Supervision(
+            relay=self._relay,
+            count=len(self._workers),
+            port=self._plan.port.fileno(),
+            settings_file=self._plan.settings_file,
+            has_announced=self._has_announced,
+            workers=tuple(
+                worker.process.keep() for worker in self._workers if worker.process and not worker.process.has_ended
+            ),
+        )
+
+    def _adopt(self) -> None:
+        """Go on with the workers there are. New ones count with them, unless that memory is not what is wanted now."""
+        by_file: dict[int, WorkerPlaces | None] = {NO_DESCRIPTOR: None}
+        if self._kept is not None:
+            self._notifier.reloading()
+            for file in self._kept.supervision.memories:
+                by_file[file] = WorkerPlaces.adopt(file)
+            for each in self._kept.supervision.workers:
+                places = by_file[each.memory]
+                if places is not None:
+                    places.take_again(each.place)
+                process = self._workers[each.number - 1].process = WorkerProcess(each, places)
+                if not each.ready_line:
+                    self._hear(process)
+        self._memories = [places for places in by_file.values() if places is not None]
+        if self._plan.geometry is None:
+            return
+        fitting = (places for places in self._memories if places.geometry == self._plan.geometry)
+        self._places = next(fitting, None)
+        if self._places is None:
+            self._places = WorkerPlaces.create(self._plan.geometry)
+            self._memories.append(self._places)
+
+    async def _replace_all(self) -> None:
+        """Replace the workers of the program before by workers of this one, one after the other."""
+        kept = self._kept
+        if kept is None:
+            return
+        before = [(worker, worker.process) for worker in self._workers if worker.process is not None]
+        failed = []
+        for worker, old in before:
+            if worker.process is not old:  # it has died, and was started anew
+                continue
+            if self._stopping.is_set():
+                break
+            worker.replacing = asyncio.create_task(self._replace(worker, old), name=f"worker-{worker.number}-upgrade")
+            if not await asyncio.shield(worker.replacing):
+                failed.append(worker.number)
+            worker.replacing = None
+        self._forget_unused_memory()
+        kept.close()
+        self._kept = None
+        if self._stopping.is_set():
+            _log.warning("upgrade_stopped", why="it is draining")
+            return
+        if failed:
+            action = "workers of both programs go on; upgrade again"
+            _log.error("upgrade_incomplete", workers=len(before), as_before=", ".join(map(str, failed)), action=action)
+        else:
+            _log.info("upgraded", workers=len(before))
+        self._notifier.not_reloaded()
+
+    async def _replace(self, worker: _Worker, old: WorkerProcess) -> bool:
+        """Have a successor take over from a worker; return whether it has."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            try:
+                new = worker.successor = self._start(worker, theirs)
+            except OSError as error:
+                return self._goes_on(worker, f"its successor cannot be started: {error}")
+            with contextlib.suppress(OSError):  # it has just died, or takes no orders: the successor ends then, too
+                old.hand_over(ours)
+        reason = await settle(old, new)
+        worker.successor = None
+        if not reason:
+            worker.process = new
+            if self._stopping.is_set():
+                new.send_signal(signal.SIGTERM)
+            await see_off(old)
+            return True
+        new.send_signal(signal.SIGKILL)
+        await asyncio.wait({new.end})
+        return self._goes_on(worker, reason)
+
+    def _goes_on(self, worker: _Worker, reason: str) -> bool:
+        if not self._stopping.is_set():  # it is said once that the upgrade ends with that
+            _log.error("upgrade_failed", worker=worker.number, reason=reason, action="this worker goes on")
+        return False
+
+    def _forget_unused_memory(self) -> None:
+        for places in self._memories:
+            if places.is_unused and places is not self._places:
+                places.close()
+        self._memories = [each for each in self._memories if not each.is_unused or each is self._places]

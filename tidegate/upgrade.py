@@ -29,7 +29,10 @@ _log = structlog.get_logger("tidegate")
 
 def refuse_upgrade() -> None:
     """Say that this process cannot be upgraded; left to itself, the signal would end it."""
-    why = "only an edge without workers can be, and not as process 1 of a container: drain this one, start the other"
+    why = (
+        "only an edge can be, by its supervisor where it has workers, and without them not as process 1 of a "
+        "container: drain this one, start the other"
+    )
     _log.error("upgrade_refused", why=why)
 
 
@@ -107,3 +110,9 @@ def taken_from_predecessor() -> TakenEdge | None:
         return take_over(end)
     except (HandoverError, OSError, ValueError) as error:
         raise StartError(f"a successor is started by a running edge only: {error}") from error
+
+
+def refuse_predecessor() -> None:
+    """Raise StartError where a running edge wants this process to be its successor, but it is to have workers."""
+    if HANDOVER_VARIABLE in os.environ:
+        raise StartError("an upgrade does not give an edge workers that it had none of: drain it, and start the other")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge.shared_counts import RATE_ROWS, WINDOW, Geometry, SharedCounts, attach_memory, create_memory, private_counts
 from wire.errors import MisuseError
 
-GEOMETRY = Geometry(workers=2, connections=50)
+GEOMETRY = Geometry(places=2, connections=50)
 
 
 def two_workers() -> tuple[SharedCounts, SharedCounts, int]:
@@ -93,7 +93,7 @@ def test_memory_of_another_shape_is_refused() -> None:
     file = create_memory(GEOMETRY)
     with pytest.raises(MisuseError, match="size"):
         attach_memory(file, Geometry(2, 5000), 0)
-    with pytest.raises(MisuseError, match="no place 3"):
+    with pytest.raises(MisuseError, match="no place 2 among 2"):
         attach_memory(file, GEOMETRY, 2)
     with mmap.mmap(file, GEOMETRY.total_bytes) as memory:
         memory[0] = 0

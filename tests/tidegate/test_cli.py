@@ -255,7 +255,8 @@ def test_sim_bots_have_defaults(stub: Stub) -> None:
         (["slow-client", "--slow", "7"], "slow_client", "SlowClient", {"slow": 7, "seconds": 20.0}),
         (["kill-edge"], "kill_edge", "KillEdge", {}),
         (["drain-core", "--drain-seconds", "4"], "drain_core", "DrainCore", {"drain_seconds": 4.0}),
-        (["upgrade-edge", "--times", "2"], "upgrade_edge", "UpgradeEdge", {"times": 2}),
+        (["upgrade-edge", "--times", "2"], "upgrade_edge", "UpgradeEdge", {"times": 2, "workers": 1}),
+        (["upgrade-edge", "--workers", "3"], "upgrade_edge", "UpgradeEdge", {"times": 20, "workers": 3}),
         (
             ["far-core", "--delay-ms", "50", "--jitter-ms", "5"],
             "far_core",

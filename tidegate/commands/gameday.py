@@ -162,6 +162,7 @@ def drain_core(
 def upgrade_edge(
     *,
     times: Annotated[int, typer.Option(metavar="COUNT", min=1, max=1000, help="How many upgrades.")] = 20,
+    workers: Annotated[int, typer.Option(metavar="COUNT", min=1, max=8, help="Workers of the edge.")] = 1,
     bots: Bots = BOTS,
     frames_per_second: Rate = RATE,
     seed: Seed = SEED,
@@ -174,10 +175,11 @@ def upgrade_edge(
     \b
     Examples:
       tidegate gameday upgrade-edge --times 5 --bots 200
+      tidegate gameday upgrade-edge --times 5 --workers 2
     """
     from tidegate.gameday.faults.upgrade_edge import UpgradeEdge
 
-    play(UpgradeEdge(times=times), day_options(bots, frames_per_second, seed, json=json))
+    play(UpgradeEdge(times=times, workers=workers), day_options(bots, frames_per_second, seed, json=json))
 
 
 @app.command()

@@ -220,6 +220,8 @@ def upgrade_edge(config: Config = None, listen: Listen = None, assignments: Assi
 
     Its own command line is started anew and takes over the port and all
     players; nobody is disconnected. If that fails, the old one goes on.
+    With workers they are replaced one after another, and the process stays
+    the same; if one fails, that one goes on, and the upgrade can be repeated.
 
     \b
     Examples:

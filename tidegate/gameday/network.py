@@ -42,6 +42,7 @@ class Layout:
 
     edges: int = 1
     cores: int = 1
+    edge_workers: int = 1
     sessions: int = 1000
     drain_seconds: float = 2.0
     hold_seconds: float = HOLD_SECONDS
@@ -110,6 +111,7 @@ class Network:
             arguments = edge_arguments(
                 name=name,
                 cores=roads,
+                workers=layout.edge_workers,
                 sessions=layout.sessions,
                 drain_seconds=layout.drain_seconds,
                 hold_seconds=layout.hold_seconds,

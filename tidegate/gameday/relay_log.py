@@ -26,18 +26,18 @@ class Event:
 
 
 class RelayLog:
-    """One relay's log. A core's statistics are kept per edge; ``complaints`` are its warnings and errors."""
+    """One relay's log. Statistics are kept per edge and worker; ``complaints`` are its warnings and errors."""
 
     def __init__(self) -> None:
         self.complaints: Counter[str] = Counter()
         self.events: deque[Event] = deque(maxlen=KEPT_EVENTS)
-        self._stats: dict[str, Mapping[str, Any]] = {}
+        self._stats: dict[tuple[str, int], Mapping[str, Any]] = {}
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take a line."""
         name = str(event.get("event"))
         if name in (EDGE_STATS, CORE_STATS):
-            self._stats[str(event.get("edge", ""))] = event
+            self._stats[event.get("edge", ""), event.get("worker", 1)] = event
         elif not name.endswith("_stats"):
             if event.get("level") in COMPLAINTS:
                 self.complaints[f"{name}: {event.get('reason', '')}".rstrip(": ")[:LONGEST_COMPLAINT]] += 1

@@ -52,13 +52,19 @@ def core_arguments(
 
 
 def edge_arguments(
-    *, name: str, cores: Sequence[Address], sessions: int, drain_seconds: float, hold_seconds: float
+    *,
+    name: str,
+    cores: Sequence[Address],
+    sessions: int,
+    drain_seconds: float,
+    hold_seconds: float,
+    workers: int = 1,
 ) -> Sequence[str]:
     """Return the command line of an edge, with the cores in the order of its preference."""
     return (
-        *("edge", "--listen", ANY_PORT, "--name", name),
+        *("edge", "--listen", ANY_PORT, "--name", name, "--workers", str(workers)),
         *(part for core in cores for part in ("--core", str(core))),
-        *("--set", f"edge.max_sessions={sessions + SPARE_SESSIONS}"),
+        *("--set", f"edge.max_sessions={(sessions + SPARE_SESSIONS) * workers}"),  # each worker has a part
         *("--set", f"edge.drain_seconds={drain_seconds}"),
         *("--set", f"edge.hold_seconds={hold_seconds}"),
         *_LOGGING,

@@ -11,6 +11,7 @@ from tidegate.gameday.musts import Must, at_least, none
 from tidegate.gameday.network import Layout, Relay
 from tidegate.gameday.process_figures import error_output_of, is_running, writers_to
 from tidegate.gameday.relay_orders import UPGRADE
+from tidegate.running import is_upgrading, workers_of
 
 UPGRADE_SECONDS = 20.0
 REST_SECONDS = 1.0
@@ -24,6 +25,7 @@ class UpgradeEdge:
     """So many upgrades, one after the other."""
 
     times: int = 20
+    workers: int = 1
     name: str = "upgrade-edge"
     _done: int = 0
     _probe: LoginProbe | None = None
@@ -32,11 +34,12 @@ class UpgradeEdge:
     @property
     def title(self) -> str:
         """What it does, in a line."""
-        return f"the edge is replaced by a successor {self.times} times"
+        whose = "the edge is" if self.workers == 1 else f"each of the edge's {self.workers} workers is"
+        return f"{whose} replaced by a successor {self.times} times"
 
     def layout(self, options: DayOptions) -> Layout:
         """Return the network it needs."""
-        return Layout(sessions=options.bots, seed=options.seed)
+        return Layout(sessions=options.bots, seed=options.seed, edge_workers=self.workers)
 
     async def run(self, day: GameDay) -> None:
         """Upgrade, let the bots play, and upgrade again."""
@@ -45,12 +48,12 @@ class UpgradeEdge:
             for number in range(1, self.times + 1):
                 day.begin_window()
                 began = monotonic()
-                if not await hand_over(edge):
+                if not await (hand_over(edge) if self.workers == 1 else replace_workers(edge)):
                     day.say(f"upgrade {number}: no successor")
                     break
                 self._done += 1
                 self._takes_seconds.append(monotonic() - began)
-                day.say(f"upgrade {number} of {self.times}: {self._takes_seconds[-1]:.2f} s, process {edge.pid}")
+                day.say(f"upgrade {number} of {self.times}: {self._takes_seconds[-1]:.2f} s, {_describe(edge)}")
                 day.crowd.watch.healed()
                 await asyncio.sleep(REST_SECONDS)
                 await day.until_recovered(RECOVERY_SECONDS)
@@ -85,3 +88,22 @@ async def hand_over(edge: Relay) -> bool:
         return False
     edge.pid = max(successors)
     return True
+
+
+async def replace_workers(edge: Relay) -> bool:
+    """Tell an edge with workers to upgrade; return whether it has replaced all of them."""
+    before = workers_of(edge.pid)
+    with contextlib.suppress(TimeoutError, ProcessLookupError):
+        edge.send_signal(UPGRADE)
+        async with asyncio.timeout(UPGRADE_SECONDS * max(1, len(before))):
+            while (is_running(edge.pid) and workers_of(edge.pid) & before) or is_upgrading(edge.pid):  # noqa: ASYNC110
+                await asyncio.sleep(LOOK_SECONDS)
+    after = workers_of(edge.pid)
+    return len(after) == len(before) and not after & before
+
+
+def _describe(edge: Relay) -> str:
+    workers = workers_of(edge.pid)
+    if not workers:
+        return f"process {edge.pid}"
+    return f"process {edge.pid} with workers {', '.join(map(str, sorted(workers)))}"
