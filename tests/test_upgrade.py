@@ -191,18 +191,23 @@ async def test_an_upgrade_with_certificates(tmp_path: Path) -> None:
         assert back["sessions"] == 1
 
 
+async def newcomers_served(edge: Edges, upgrading: "asyncio.Task[Any]") -> int:
+    """Have one player after the other come, play and leave until the upgrade is over; return how many did."""
+    served = 0
+    while not upgrading.done():
+        player, visit = await edge.join()
+        await assert_goes_on(player, visit)
+        for streams in (player, visit):
+            streams[1].close()
+        served += 1
+    await upgrading
+    return served
+
+
 async def test_who_comes_during_an_upgrade_is_served() -> None:
     async with edges("--set", "edge.prefix_accepts_per_second=0") as edge:
         upgrading = asyncio.create_task(edge.begin_upgrade())
-        served = 0
-        while not upgrading.done():
-            player, visit = await edge.join()
-            await assert_goes_on(player, visit)
-            for streams in (player, visit):
-                streams[1].close()
-            served += 1
-        await upgrading
-        assert served > 3
+        assert await newcomers_served(edge, upgrading) > 3
         await edge.end_upgrade()
 
 

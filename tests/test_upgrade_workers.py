@@ -11,7 +11,7 @@ import pytest
 from tests.relays import LOOPBACK, echo, running_origin
 from tests.test_admission import knock
 from tests.test_processes import ANY_PORT, child
-from tests.test_upgrade import Edges, assert_goes_on, edges, frames
+from tests.test_upgrade import Edges, assert_goes_on, edges, frames, newcomers_served
 from tests.tidegate.service_manager import service_manager
 from tests.tidegate.test_supervisor import Streams, answers, is_alive
 from tidegate.running import find_running, is_upgrading, upgrade, workers_of
@@ -56,15 +56,7 @@ async def test_a_hundred_players_go_on_through_two_upgrades_and_nobody_is_refuse
             for player, visit in pairs:
                 for writer in (player[1], visit[1]):
                     writer.write(whole[:303])  # fifty frames and a half
-            served = 0
-            while not upgrading.done():
-                late, visit = await edge.join()
-                await assert_goes_on(late, visit)
-                for streams in (late, visit):
-                    streams[1].close()
-                served += 1
-            await upgrading
-            assert served > 10
+            assert await newcomers_served(edge, upgrading) > 10
             for player, visit in pairs:
                 for writer in (player[1], visit[1]):
                     writer.write(whole[303:])

@@ -47,9 +47,10 @@ cdef class Session:
     cpdef tunnel_end(self)
     cpdef tunnel_event(self, bytes event)
 
-    @cython.locals(passed=bytes)
     cdef _wait_for_more(self, Scanner scanner)
     cdef _wait_no_more(self)
+
+    @cython.locals(passed=bytes)
     cdef bytes _checked(self, Guard guard, bytes span)
 
     @cython.locals(event=bytes)

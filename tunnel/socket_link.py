@@ -19,14 +19,14 @@ SEND_BUFFER_HIGH_BYTES = 32 * 1024
 
 SEND_BUFFER_LOW_BYTES = 8 * 1024
 
-SYSTEM_BUFFER_BYTES = 128 * 1024
-"""What the system may hold for one connection in each direction (Linux takes it twice, for its own bookkeeping).
+SEND_SYSTEM_BUFFER_BYTES = 128 * 1024
+"""What the system may hold of what is sent on one connection (Linux takes it twice, for its own bookkeeping).
 
 Left to itself it gives a reader that stopped 1.6 MiB on its way through both relays, measured: a thousand of them cost
 more than their windows, and everybody else the time to fill them. It is 1.2 MiB/s for a player 100 ms away.
 """
 
-RECEIVE_BUFFER_BYTES = 64 * 1024
+RECEIVE_SYSTEM_BUFFER_BYTES = 64 * 1024
 """The same for what the other side sends, which bounds one read, too: it should not bring more than the quarter of a
 window that is left when a session stops reading (`wire.credits`), or the process holds the rest itself.
 """
@@ -182,8 +182,8 @@ def _set_up(transport: asyncio.Transport) -> None:
     if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
         return
     with contextlib.suppress(OSError):  # gone already
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SYSTEM_BUFFER_BYTES)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_SYSTEM_BUFFER_BYTES)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_SYSTEM_BUFFER_BYTES)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
         found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
