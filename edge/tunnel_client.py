@@ -180,10 +180,12 @@ class TunnelClient:
         await self._wait()
 
     async def finish(self) -> None:
-        """Hand everything queued to the core and tell it that nobody will come back."""
+        """Hand everything queued to the core, tell it that nobody will come back, and do not attach again."""
         tunnel, call = self.tunnel, self._call
         if tunnel is None or call is None or not tunnel.is_attached:
+            await self.suspend()
             return
+        self._may_run.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await tunnel.queue.drained()

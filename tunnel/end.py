@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import re
 import time
+from collections.abc import Coroutine
 from typing import Any, Generic
 
 import structlog
@@ -63,7 +64,7 @@ class TunnelEnd(Generic[Message]):
             message, self.delivery, counters, flush_window_seconds=flush_window_seconds, ring_bytes=ring_bytes
         )
         self.attachment: Attachment[Message] | None = None
-        self.is_over = False  # given up: nothing comes back to it
+        self._over = asyncio.Event()
         self.attachments = 0  # how many there were
         self._liveness: Liveness | None = None  # of the last one
         self.held_since_seconds = time.monotonic()  # since when there is none
@@ -90,6 +91,11 @@ class TunnelEnd(Generic[Message]):
     @flow.setter
     def flow(self, flow: Flow) -> None:
         self.queue.flow = flow
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was given up: nothing comes back to it."""
+        return self._over.is_set()
 
     @property
     def is_attached(self) -> bool:
@@ -250,7 +256,7 @@ class TunnelEnd(Generic[Message]):
 
     def gone(self, reason: str) -> None:
         """The tunnel is gone: end every session, with nobody left to tell."""
-        self.is_over = True
+        self._over.set()
         if self.attachment is not None:
             self.attachment.give_up(f"the tunnel has ended: {reason}")
         for session in list(self.sessions.values()):
@@ -261,7 +267,7 @@ class TunnelEnd(Generic[Message]):
 
     def forget(self) -> None:
         """Another process has the tunnel now: forget its sessions, and touch none of them."""
-        self.is_over = True
+        self._over.set()
         self.sessions.clear()
         self._waiting.clear()
         self._fresh.clear()
@@ -346,8 +352,8 @@ class TunnelEnd(Generic[Message]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(last_words_seconds):
                 await self.quiet.wait()
-                if self.is_attached:
-                    await self.queue.drained()
+                if self.is_attached:  # the other end may leave while its last messages wait: nobody reads them then
+                    await _first_of(self.queue.drained(), self._over.wait())
 
     async def _end_one_by_one(self, deadline: float) -> None:
         """End all sessions, spread evenly until the deadline, a time of ``time.monotonic``."""
@@ -364,3 +370,13 @@ class TunnelEnd(Generic[Message]):
         if session is None:
             raise TunnelFault(f"{what} for unknown slot {slot}")
         return session
+
+
+async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait for one of these, and end the others."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in tasks:
+            each.cancel()

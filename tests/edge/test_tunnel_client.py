@@ -174,3 +174,23 @@ async def test_a_drain_ends_when_the_core_takes_nothing_more(monkeypatch: pytest
         assert edge.tunnel is not None
         monkeypatch.setattr(edge.tunnel.queue, "drained", asyncio.Event().wait)
         await edge.drain()
+
+
+async def test_an_edge_that_has_left_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fleet.backoff.Backoff.next_seconds", lambda _: 0.0)
+    with capture_logs() as logs:
+        async with (
+            running_origin(echo) as origin,
+            running_core(core_config(origin), load_pack("echo")) as core,
+            running_core(core_config(origin), load_pack("echo")) as other,
+            running_edge(edge_config(core.port)) as edge,
+            asyncio.timeout(10),
+        ):
+            await edge.wait_ready()
+            await edge.drain()
+            await core.drain()
+            async with running_edge(edge_config(other.port)) as another:  # which takes longer than to come back
+                await another.wait_ready()
+    attached = [log["core"] for log in logs if log["event"] == "core_attached"]
+    assert attached == [f"{LOOPBACK}:{core.port}", f"{LOOPBACK}:{other.port}"]
+    assert not [log for log in logs if log["event"] == "attachment_refused"]
