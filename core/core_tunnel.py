@@ -113,6 +113,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
         self.is_draining = False
         self._drain_number = 0
         self._policy = policy
+        self.buffer.idle_frame = policy.keep_alive
         self._watcher = _make_watcher(policy)
         self._recheck = policy.serverbound
         self._origin = origin
@@ -174,6 +175,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
     def set_policy(self, policy: EdgePolicy, message: tunnel_pb2.Policy) -> None:
         """Go on under another policy from this place of the stream, where the edge will too; ``message`` holds it."""
         self._policy = policy
+        self.buffer.idle_frame = policy.keep_alive
         self._watcher = _make_watcher(policy)
         self._recheck = _wider(self._recheck, policy.serverbound)
         self.queue.add(tunnel_pb2.AttachResponse(policy=message))

@@ -84,6 +84,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         self.opened_since_load = 0  # sessions of ours, which that does not count yet
         self.make_report: Callable[[], tunnel_pb2.Report] | None = None
         self.policy = policy
+        self.buffer.idle_frame = policy.keep_alive
         self.policy_message = policy_message  # what it was read from
         self.window_bytes = window_bytes  # granted to the core, per session
         self.last_slot = 0
@@ -259,6 +260,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
     def _adopt(self, policy: EdgePolicy) -> None:
         """Obey another policy from here on; running sessions keep their framing, their place and their rates."""
         self.policy = policy
+        self.buffer.idle_frame = policy.keep_alive
         self._tables = _ready(policy)
         self._tell_guards()
         if self._tables is not None:

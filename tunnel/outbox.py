@@ -43,6 +43,10 @@ BUSY_BYTES = 3 * 1024
 LONGEST_PAUSE_SECONDS = 0.001
 """How long the process may pause under full load, so that nothing else of it ever waits longer for that."""
 
+REST_SECONDS = 0.05
+"""How long a keep-alive waits for company. Ten thousand connections that idle were otherwise hundreds of messages a
+second that carried one each; who waits for it waits for many seconds."""
+
 LOW_WATER_BYTES = 256 * 1024
 """At this the paused sessions go on, some at a time."""
 
@@ -78,7 +82,9 @@ class Outbox(Generic[Message]):
         self._counters = counters
         self._window = flush_window_seconds
         self._ring_bytes = ring_bytes
-        self.buffer = ChunkBuffer(self._wake, self._seal, seal_bytes=HELD_SEAL_BYTES, congested_bytes=ring_bytes // 2)
+        self.buffer = ChunkBuffer(
+            self._wake, self._rest, self._seal, seal_bytes=HELD_SEAL_BYTES, congested_bytes=ring_bytes // 2
+        )
         self._hold_much()
         self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
         self._ready = asyncio.Event()
@@ -88,6 +94,7 @@ class Outbox(Generic[Message]):
         self._room.set()
         self._waiting: dict[Pausable, None] = {}  # in order, and each once
         self._last_flush_seconds = 0.0
+        self._resting: asyncio.TimerHandle | None = None  # ends the wait of what can wait
 
     @property
     def pending_bytes(self) -> int:
@@ -163,9 +170,10 @@ class Outbox(Generic[Message]):
             self._seal()
             await self._write_all(write)
             self._relieve()
-            if not self.buffer.size_bytes and self._urgent is None and not self._waiting:
+            if not self.buffer.is_due and self._urgent is None and not self._waiting:
                 self._ready.clear()
-                self._idle.set()
+                if not self.buffer.size_bytes:
+                    self._idle.set()
 
     async def _write_all(self, write: Callable[[Message], Awaitable[object]]) -> None:
         delivery = self._delivery
@@ -236,6 +244,18 @@ class Outbox(Generic[Message]):
     def _wake(self) -> None:
         self._idle.clear()
         self._ready.set()
+
+    def _rest(self) -> None:
+        """Let what can wait go with the next message that does not, or in a while."""
+        self._idle.clear()
+        if self._resting is None:
+            self._resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
+
+    def _rested(self) -> None:
+        self._resting = None
+        if self.buffer.size_bytes:
+            self.buffer.is_due = True
+            self._wake()
 
     def _seal(self) -> None:
         if self.buffer.size_bytes:

@@ -18,7 +18,10 @@ cpdef Py_ssize_t read_length(bytes batch, Py_ssize_t position) except -1
 
 cdef class ChunkBuffer:
     cdef object _wake
+    cdef object _rest
     cdef object _seal
+    cdef public bytes idle_frame
+    cdef public bint is_due
     cdef public Py_ssize_t seal_bytes
     cdef Py_ssize_t _count
     cdef bytearray _chunks
@@ -29,5 +32,6 @@ cdef class ChunkBuffer:
     cpdef bint is_congested(self)
     @cython.locals(waiting=Py_ssize_t)
     cpdef bint has_room(self, Py_ssize_t size)
+    @cython.locals(was_empty=bint)
     cpdef add(self, unsigned long long slot, int kind, bytes payload)
     cpdef bytes take(self)

@@ -140,19 +140,41 @@ SEAL_CHUNKS = MAX_CHUNKS // 2
 class ChunkBuffer:
     """Where the sessions of a tunnel put their bytes until a message takes them.
 
-    ``wake`` is called when the first chunk comes into an empty buffer, ``seal`` when there is as much as one message
-    should carry: ``seal_bytes``, which may be changed, or SEAL_CHUNKS. ``sealed_bytes`` is what stands in messages that
-    are not written yet.
+    ``wake`` is called when the first chunk comes in that wants to go; ``rest`` when one comes into an empty buffer that
+    can wait, which only says that somebody is still there: it is ``idle_frame``, the game's keep-alive, or nothing.
+    ``seal`` is called when there is as much as one message should carry: ``seal_bytes``, which may be changed, or
+    SEAL_CHUNKS. ``sealed_bytes`` is what stands in messages that are not written yet.
     """
 
-    __slots__ = ("_chunks", "_count", "_seal", "_wake", "congested_bytes", "full_bytes", "seal_bytes", "sealed_bytes")
+    __slots__ = (
+        "_chunks",
+        "_count",
+        "_rest",
+        "_seal",
+        "_wake",
+        "congested_bytes",
+        "full_bytes",
+        "idle_frame",
+        "is_due",
+        "seal_bytes",
+        "sealed_bytes",
+    )
 
     def __init__(
-        self, wake: Callable[[], None], seal: Callable[[], None], *, seal_bytes: int, congested_bytes: int
+        self,
+        wake: Callable[[], None],
+        rest: Callable[[], None],
+        seal: Callable[[], None],
+        *,
+        seal_bytes: int,
+        congested_bytes: int,
     ) -> None:
         self._wake = wake
+        self._rest = rest
         self._seal = seal
         self.seal_bytes = seal_bytes
+        self.idle_frame = b""
+        self.is_due = False  # there is a chunk that wants to go
         self._chunks = bytearray()
         self._count = 0
         self.congested_bytes = congested_bytes
@@ -181,8 +203,12 @@ class ChunkBuffer:
         """Add a chunk; raises EncodeError as `append_chunk` does."""
         was_empty = not self._chunks
         append_chunk(self._chunks, slot, kind, payload)
-        if was_empty:
-            self._wake()
+        if not self.is_due:
+            if kind != _DATA or payload != self.idle_frame:
+                self.is_due = True
+                self._wake()
+            elif was_empty:
+                self._rest()
         self._count += 1
         if len(self._chunks) >= self.seal_bytes or self._count >= SEAL_CHUNKS:
             self._seal()
@@ -192,4 +218,5 @@ class ChunkBuffer:
         chunks = bytes(self._chunks)
         self._chunks.clear()
         self._count = 0
+        self.is_due = False
         return chunks

@@ -67,7 +67,7 @@ class FakeEnd:
     def __init__(self, side: Side, notice: bytes = b"") -> None:
         self.side = side
         self.counters = Counters()
-        self.buffer = ChunkBuffer(lambda: None, lambda: None, seal_bytes=1 << 30, congested_bytes=1 << 30)
+        self.buffer = ChunkBuffer(lambda: None, lambda: None, lambda: None, seal_bytes=1 << 30, congested_bytes=1 << 30)
         self.relief: list[Session] = []
         self._outgoing: deque[Event] = deque()
         self.waiting: list[int] = []

@@ -67,6 +67,63 @@ async def test_chunks_share_a_message_and_control_messages_keep_their_place() ->
     assert unpack_chunks(writer.messages[1].batch.chunks) == [(1, ChunkKind.DATA, b"a"), (2, ChunkKind.DATA, b"b")]
 
 
+IDLE = b"\x00\x02"
+
+
+async def test_a_keep_alive_goes_with_the_next_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", LONG_SECONDS)
+    outbox, writer = make_outbox(), Writer()
+    outbox.buffer.idle_frame = IDLE
+    async with running(outbox, writer):
+        outbox.buffer.add(1, ChunkKind.DATA, IDLE)
+        drained = asyncio.create_task(outbox.drained())
+        for _ in range(20):
+            await asyncio.sleep(0)  # the writer has its turns
+        assert not writer.messages
+        assert not drained.done()
+        outbox.buffer.add(2, ChunkKind.DATA, b"move")
+        await drained
+    (message,) = writer.messages
+    chunks = unpack_chunks(message.batch.chunks)
+    assert chunks == [(1, ChunkKind.DATA, IDLE), (2, ChunkKind.DATA, b"move")]
+
+
+async def test_a_keep_alive_goes_with_a_control_message_and_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", LONG_SECONDS)
+    outbox, writer = make_outbox(), Writer()
+    outbox.buffer.idle_frame = IDLE
+    async with running(outbox, writer):
+        outbox.buffer.add(1, ChunkKind.DATA, IDLE)
+        outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
+        await outbox.drained()
+    assert [message.WhichOneof("message") for message in writer.messages] == ["batch", "close"]
+
+
+async def test_keep_alives_without_company_go_together_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", 0.01)
+    outbox, writer = make_outbox(), Writer()
+    outbox.buffer.idle_frame = IDLE
+    async with running(outbox, writer), asyncio.timeout(10):
+        for turn in (1, 2):  # the second wait is like the first
+            for slot in range(1, 101):
+                outbox.buffer.add(slot, ChunkKind.DATA, IDLE)
+            await outbox.drained()
+            assert len(writer.messages) == turn
+    assert writer.payload_bytes == 2 * 100 * len(IDLE)
+
+
+async def test_what_only_begins_like_a_keep_alive_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", LONG_SECONDS)
+    outbox, writer = make_outbox(), Writer()
+    outbox.buffer.idle_frame = IDLE
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, IDLE + IDLE)
+        await outbox.drained()
+        outbox.buffer.add(1, ChunkKind.END, b"")
+        await outbox.drained()
+    assert len(writer.messages) == 2
+
+
 async def test_a_quiet_tunnel_sends_at_once_and_a_busy_one_gathers() -> None:
     outbox, writer = make_outbox(LONG_SECONDS), Writer()
     loop = asyncio.get_running_loop()
