@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import structlog
@@ -223,7 +224,7 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             watcher=self._watcher,
         )
         self.add_session(session)
-        _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=str(client))
+        _log.debug("session_opened", session=session.session_id.hex(), edge=self.edge_name, client=client)
         peer = Peer(
             session_id=message.session_id,
             address=client,
@@ -309,4 +310,9 @@ def _read_address(packed: bytes, port: int, whose: str) -> IPv4Address | IPv6Add
         raise TunnelFault(f"{whose} port {port}: 1 to 65535 are possible")
     if len(packed) not in (4, 16):
         raise TunnelFault(f"{whose} address of {len(packed)} bytes where 4 or 16 belong")
+    return _address(packed)
+
+
+@lru_cache(maxsize=1024)  # all came in at the same few places, and many from few: one object for all of them
+def _address(packed: bytes) -> IPv4Address | IPv6Address:
     return ip_address(packed)

@@ -4,12 +4,11 @@ Lives from the first welcome until it is given up, over any number of attachment
 makes those.
 """
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import cast
-from uuid import uuid4
 
 import structlog
 
@@ -35,6 +34,8 @@ from wire.guard import Guard
 from wire.reasons import Reason
 from wire.tables import Tables
 
+SESSION_ID_BYTES = 16
+
 _log = structlog.get_logger("edge.tunnel")
 
 
@@ -48,9 +49,7 @@ class SocketAddress:
     @property
     def packed(self) -> bytes:
         """The address as 4 or 16 bytes; an IPv4 address in IPv6 clothes as 4."""
-        address = ip_address(self.host.partition("%")[0])
-        mapped = getattr(address, "ipv4_mapped", None)
-        return (mapped or address).packed
+        return pack_address(self.host)
 
 
 class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
@@ -110,7 +109,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         if self.last_slot == MAX_SLOT:
             raise TunnelFault("the tunnel has used up its slots")
         self.last_slot += 1
-        session_id = uuid4().bytes
+        session_id = os.urandom(SESSION_ID_BYTES)
         session = self.make_session(self.last_slot, session_id)
         self.add_session(session)
         self._clients[session.slot] = (client.host, time.monotonic())

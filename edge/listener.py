@@ -15,6 +15,7 @@ import socket
 from collections.abc import Callable
 
 from edge.edge_tunnel import SocketAddress
+from tunnel.socket_link import set_up_socket
 
 ACCEPTS_AT_ONCE = 6
 """Connections accepted before the loop turns to those who play: about 2 ms, with their sessions."""
@@ -31,6 +32,7 @@ class Listener:
     """One bound port. ``judge`` takes over each accepted connection; ``no_room`` one that must be closed at once."""
 
     def __init__(self, bound: socket.socket, backlog: int, *, judge: Judge, no_room: Judge) -> None:
+        set_up_socket(bound)
         self._bound = bound
         self.address = _socket_address(bound.getsockname())
         self._backlog = backlog

@@ -87,6 +87,9 @@ class PlayerLink(SocketLink):
         super().connection_made(transport)
         self._door.arrived(self)
 
+    def set_up(self) -> None:
+        """Nothing is left to do: the listening socket was set up, and what it accepts is like it."""
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by the loop, last."""
         super().connection_lost(exc)

@@ -6,6 +6,7 @@ in IPv6 clothes (``::ffff:203.0.113.5``) is an IPv4 address, so that nobody coun
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_network
 from socket import AF_INET, AF_INET6, inet_pton
 
@@ -21,6 +22,7 @@ class Prefix:
     bits: int
 
 
+@lru_cache(maxsize=64)  # asked twice about each player, and of where he came in each time the same
 def pack_address(host: str) -> bytes:
     """Return an address as 4 or 16 bytes; a scope (``%eth0``) does not count. Raises ValueError."""
     host = host.partition("%")[0]

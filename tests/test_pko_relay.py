@@ -21,6 +21,7 @@ from tests.relays import (
     running_origin,
     running_relay,
 )
+from tunnel.session import IDLE_FRAMES
 from wire.reasons import Reason, explain
 from wire.scanner import split_frames
 
@@ -78,6 +79,51 @@ async def test_real_frames_cross_byte_for_byte(cut_bytes: int) -> None:
         assert bytes(received) == b"".join(KEEP_ALIVE + frame for frame in frames)
         assert relay.edge.counters.frames_serverbound == 14
         assert not relay.edge.counters.frames_refused
+        writer.close()
+        await relay.settle()
+
+
+async def test_keep_alives_come_together_until_the_player_speaks_and_all_come() -> None:
+    has_heard, has_spoken = asyncio.Event(), asyncio.Event()
+
+    async def serve_idly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(KEEP_ALIVE)
+        await has_heard.wait()
+        for _ in range(IDLE_FRAMES + 1):
+            writer.write(KEEP_ALIVE)
+            await writer.drain()
+        await reader.readexactly(len(KEEP_ALIVE))
+        has_spoken.set()
+        await reader.read()
+        writer.close()
+
+    async with running_origin(serve_idly) as port, running_relay("pko", port) as relay, asyncio.timeout(10):
+        reader, writer = await relay.connect()
+        assert await reader.readexactly(len(KEEP_ALIVE)) == KEEP_ALIVE
+        has_heard.set()
+        assert await reader.readexactly(IDLE_FRAMES * len(KEEP_ALIVE)) == IDLE_FRAMES * KEEP_ALIVE
+        writer.write(KEEP_ALIVE)
+        assert await reader.readexactly(len(KEEP_ALIVE)) == KEEP_ALIVE
+        await has_spoken.wait()
+        writer.close()
+        await relay.settle()
+
+
+async def test_a_server_that_ends_is_heard_by_a_player_who_has_said_nothing() -> None:
+    has_heard = asyncio.Event()
+
+    async def serve_shortly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        writer.write(KEEP_ALIVE)
+        await has_heard.wait()
+        writer.write(KEEP_ALIVE)
+        writer.close()
+
+    async with running_origin(serve_shortly) as port, running_relay("pko", port) as relay, asyncio.timeout(10):
+        reader, writer = await relay.connect()
+        assert await reader.readexactly(len(KEEP_ALIVE)) == KEEP_ALIVE
+        has_heard.set()
+        assert await reader.read() == KEEP_ALIVE
         writer.close()
         await relay.settle()
 

@@ -61,8 +61,11 @@ class _Output:
     writer: LogWriter | None = None
 
 
-def configure_logs(level: Level, format: Format, stream: TextIO | None = None) -> None:  # noqa: A002 - its name
-    """Set up all loggers of the process, on standard error unless ``stream`` says otherwise; may be called again.
+def configure_logs(level: Level, format: Format, stream: TextIO | None = None, *, is_final: bool = False) -> None:  # noqa: A002 - its name
+    """Set up all loggers of the process, on standard error unless ``stream`` says otherwise.
+
+    May be called again unless it ``is_final``: then a logger is put together once and not for each line, which is what
+    a line costs that is not written.
 
     Lines to a given stream, or to a standard error that is no file, are written at once; without a standard
     error (closed by who started us) they are nowhere.
@@ -83,7 +86,7 @@ def configure_logs(level: Level, format: Format, stream: TextIO | None = None) -
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=cast("Callable[..., Any]", lambda *names: _LineLogger(put, str(names[0]) if names else "")),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=is_final,
     )
     # Libraries are quieter than we are: their debug lines are about every packet.
     logging.basicConfig(handlers=[LibraryHandler()], level=max(_LEVELS[level], logging.WARNING), force=True)

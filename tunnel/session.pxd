@@ -48,6 +48,7 @@ cdef class Session:
     cpdef tunnel_event(self, bytes event)
 
     cdef _wait_for_more(self, Scanner scanner)
+    cdef _wait_for_player(self, Py_ssize_t idle_frame_bytes)
     cdef _wait_no_more(self)
 
     @cython.locals(passed=bytes)

@@ -30,6 +30,11 @@ from wire.watcher import Watcher
 PATIENT_READS = 2
 """After so many reads without a whole frame in a row, a player's socket is read when the frame may be whole."""
 
+IDLE_FRAMES = 8
+"""So many keep-alives at a time reach a player who has said nothing: a client that is about to log in gives a server
+half a minute, one every two seconds is what servers send, and who only holds a connection open is to cost no more.
+"""
+
 MAX_INJECTED_BYTES = 64 * 1024
 """What may wait, beside the player's or the server's own bytes, for a reader that is slow."""
 
@@ -211,6 +216,8 @@ class Session:
         else:
             if self._dry_reads:
                 self._wait_no_more()
+            if self._delivered == 0 and not self._is_edge and span == self._buffer.idle_frame:
+                self._wait_for_player(len(span))
             if guard is not None:
                 span = self._checked(guard, span)
             elif self._watcher is not None:
@@ -237,6 +244,11 @@ class Session:
             self._dry_reads += 1
         elif self._is_edge and self._link is not None and scanner.fault is None:
             self._link.wait_for(scanner.missing_bytes)
+
+    def _wait_for_player(self, idle_frame_bytes: int) -> None:
+        """The server has nothing to say to a player who has said nothing: do not wake for each time it says so."""
+        if self._link is not None:
+            self._link.wait_for(IDLE_FRAMES * idle_frame_bytes)
 
     def _wait_no_more(self) -> None:
         if self._dry_reads == PATIENT_READS and self._is_edge and self._link is not None:
@@ -273,6 +285,8 @@ class Session:
             raise TunnelFault(f"bytes for slot {self.slot} after its end")
         size = len(data)
         self._receive.receive(size)
+        if self._delivered == 0 and not self._is_edge and self._link is not None:
+            self._link.wait_for(1)
         self._delivered += size
         if self.reason:
             self._counters.bytes_discarded += size

@@ -60,7 +60,7 @@ class SocketLink:
         """Keep the transport; called by the loop."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(high=SEND_BUFFER_HIGH_BYTES, low=SEND_BUFFER_LOW_BYTES)
-        _set_up(self.transport)
+        self.set_up()
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes on; called by the loop."""
@@ -93,6 +93,13 @@ class SocketLink:
         events, self.events = self.events, None
         if events is not None:
             events.link_lost(exc)
+
+    def set_up(self) -> None:
+        """Set the socket up as `set_up_socket` does; nothing where that was done before."""
+        found = None if self.transport is None else self.transport.get_extra_info("socket")
+        if found is not None:
+            with contextlib.suppress(OSError):  # gone already
+                set_up_socket(found)
 
     # What the session calls.
 
@@ -173,18 +180,16 @@ class SocketLink:
             self.transport.abort()
 
 
-def _set_up(transport: asyncio.Transport) -> None:
-    """Bound what the system holds, and have it ask a silent other side now and then.
+def set_up_socket(found: socket.socket) -> None:
+    """Bound what the system holds, and have it ask a silent other side now and then. Raises OSError.
 
-    One that vanished is found in about two minutes.
+    One that vanished is found in about two minutes. What a listening socket accepts has the same set up (tcp(7)).
     """
-    found = transport.get_extra_info("socket")
-    if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
+    if found.family not in (socket.AF_INET, socket.AF_INET6):
         return
-    with contextlib.suppress(OSError):  # gone already
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_SYSTEM_BUFFER_BYTES)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_SYSTEM_BUFFER_BYTES)
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
-        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_SYSTEM_BUFFER_BYTES)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_SYSTEM_BUFFER_BYTES)
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_SECONDS)
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)

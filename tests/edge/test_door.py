@@ -225,7 +225,9 @@ LOCAL_V2 = bytes.fromhex("0D0A0D0A000D0A515549540A") + b"\x20\x00\x00\x00"
 def clients_at(logs: list[EventDict]) -> tuple[list[str], list[str]]:
     """Whose sessions were opened, as the edge says it and as the core does."""
     opened = [log for log in logs if log["event"] == "session_opened"]
-    return [log["client"] for log in opened if "edge" not in log], [log["client"] for log in opened if "edge" in log]
+    return [str(log["client"]) for log in opened if "edge" not in log], [
+        str(log["client"]) for log in opened if "edge" in log
+    ]
 
 
 async def through_balancer(relay: Players, header: bytes, *, at_once: bool = True) -> Streams:

@@ -58,7 +58,7 @@ def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
         module = ModuleType(module_name)
         setattr(module, function, stand_in)
         monkeypatch.setitem(sys.modules, module_name, module)
-        monkeypatch.setattr("tidegate.logs.configure_logs", lambda *_: None)
+        monkeypatch.setattr("tidegate.logs.configure_logs", lambda *_, **__: None)
         return called
 
     return replace

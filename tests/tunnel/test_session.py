@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.tunnel.fakes import FakeEnd, FakeLink
 from tests.wire.strategies import frame_of
 from tunnel.owner import CORE_SIDE, EDGE_SIDE, Side
-from tunnel.session import Session
+from tunnel.session import IDLE_FRAMES, Session
 from wire.chunks import LIGHT_BYTES
 from wire.errors import TunnelFault
 from wire.layout import RAW, FrameLayout
@@ -52,6 +52,33 @@ def test_who_sends_frames_byte_by_byte_is_read_when_they_may_be_whole(side: Side
     session.link_data(frame[:1])
     assert link.awaited == 1
     assert list(end.outgoing) == [("data", 1, frame)]
+
+
+def test_keep_alives_for_a_player_who_has_said_nothing_are_read_some_at_a_time() -> None:
+    end = FakeEnd(CORE_SIDE)
+    idle, frame = frame_of(FRAMED, 2), frame_of(FRAMED, 9)
+    end.buffer.idle_frame = idle
+    session, link = make(end, FRAMED)
+    session.link_data(frame)  # a greeting
+    assert link.awaited == 1
+    session.link_data(idle)
+    assert link.awaited == IDLE_FRAMES * len(idle)
+    session.link_data(IDLE_FRAMES * idle)
+    assert link.awaited == IDLE_FRAMES * len(idle)
+    session.tunnel_data(frame)
+    assert link.awaited == 1
+    session.link_data(idle)
+    assert link.awaited == 1
+    assert list(end.outgoing) == [("data", 1, each) for each in (frame, idle, IDLE_FRAMES * idle, idle)]
+    assert link.sent == frame
+
+
+def test_keep_alives_of_a_player_who_has_said_nothing_do_not_wait() -> None:
+    end = FakeEnd(EDGE_SIDE)
+    end.buffer.idle_frame = frame_of(FRAMED, 2)
+    session, link = make(end, FRAMED)
+    session.link_data(end.buffer.idle_frame)
+    assert link.awaited == 1
 
 
 def test_a_bad_frame_ends_the_session_behind_the_good_ones() -> None:

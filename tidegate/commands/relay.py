@@ -246,5 +246,5 @@ def worker(relay: str, number: int, settings_file: Path) -> None:
 def _serve(settings: "Settings", serve: "Callable[[Settings], int]") -> None:
     from tidegate.logs import configure_logs
 
-    configure_logs(settings.log.level, settings.log.format)
+    configure_logs(settings.log.level, settings.log.format, is_final=True)
     raise typer.Exit(serve(settings))
