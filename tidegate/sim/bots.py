@@ -16,12 +16,12 @@ from fleet.address import Address
 from games.pko.sim.dialects import scripted_codec
 from games.pko.sim.options import PlayerOptions
 from games.pko.sim.player import Player
+from games.wheel import Wheel
 from tidegate.errors import StartError
 from tidegate.logs import announce
 from tidegate.process import run_until_signal
 from tidegate.sim.fleet_result import FleetResult, TargetStatistics
 from tidegate.sim.report import describe_fleet, print_report
-from tidegate.sim.wheel import Wheel
 from wire.errors import MisuseError
 
 TICK_SECONDS = 0.005

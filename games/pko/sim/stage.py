@@ -17,7 +17,7 @@ from games.pko.sim.options import MAP_SIDE_CM, WorldOptions
 from games.pko.sim.outlet import Outlet
 from games.pko.sim.scene import Places, Sight
 from games.pko.sim.tallies import WorldTallies
-from games.pko.sim.visit import State, Visit
+from games.pko.sim.visit import AT_ONCE, State, Visit
 
 MAP_NAME = b"garner"
 FIRST_WORLD_ID = 10_001
@@ -60,7 +60,7 @@ class Stage:
         visit.world_id = self._next_world_id  # never given out twice, so a ledger can tell two lives apart
         self._next_world_id += 1
         visit.state = State.PLAYING
-        visit.due_seconds = 0.0
+        visit.due_seconds = AT_ONCE
         visit.next_ping_seconds = self._outlet.now_seconds + self._ping_interval_seconds
         visit.pinged_seconds = None
         self._sight.put(visit.number, x, y)

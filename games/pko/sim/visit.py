@@ -10,6 +10,9 @@ from enum import IntEnum
 
 from games.pko.sim.intake import Intake
 
+AT_ONCE = 0.0
+"""When something is due that waits for the next tick only."""
+
 
 class State(IntEnum):
     """How far a client has come (protocol file, section 5)."""
@@ -38,7 +41,7 @@ class Visit:
     characters: list[bytes] = field(default_factory=list)
     world_id: int = 0  # of the character in play
     place: int | None = None  # where it entered
-    due_seconds: float = 0.0  # nothing is to be done before; what happens meanwhile mostly puts it off
+    due_seconds: float = AT_ONCE  # nothing is to be done before; what happens meanwhile mostly puts it off
     next_ping_seconds: float = 0.0
     pinged_seconds: float | None = None  # when the unanswered ping went out
     round_trip_seconds: float | None = None  # of the last answered ping

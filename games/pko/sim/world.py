@@ -40,7 +40,8 @@ from games.pko.sim.outlet import Outlet
 from games.pko.sim.pulse import Pulse, stamp
 from games.pko.sim.stage import Stage
 from games.pko.sim.tallies import WorldTallies
-from games.pko.sim.visit import State, Visit
+from games.pko.sim.visit import AT_ONCE, State, Visit
+from games.wheel import Wheel
 from wire.errors import PacketFault
 
 _ALLOWED: Mapping[type[Packet], State] = {
@@ -70,6 +71,7 @@ class World:
         self._codec = check_scripted(codec)
         self._options = options or WorldOptions()
         self._visits: dict[int, Visit] = {}
+        self._wheel: Wheel[int] = Wheel()  # the numbers of visits
         self._next_number = 1
         self._known_opcodes = {row.number for row in codec.pack.opcodes if row.direction is Direction.SERVERBOUND}
         self._counted = codec.dialect.serverbound.counter_bytes > 0
@@ -125,6 +127,7 @@ class World:
         else:
             self.tallies.connections += 1
             self._visits[number] = visit
+            self._wheel.set(number, visit.due_seconds)
             self._outlet.send(visit, Greeting(stamp=stamp(now_seconds)))
         return number, self._outlet.take()
 
@@ -145,12 +148,15 @@ class World:
             self._hang_up(visit, CloseReason.REFUSED_FRAME, str(fault))
         if visit.intake.fault is not None:
             self._hang_up(visit, CloseReason.BAD_LENGTH, str(visit.intake.fault))
+        if visit.due_seconds == AT_ONCE:
+            self._wheel.set(connection, AT_ONCE)
         return self._outlet.take()
 
     def disconnect(self, connection: int, now_seconds: float) -> list[Effect]:
         """Forget a connection whose socket is closed; its character is gone at once, nobody can resume."""
         visit = self._visits.pop(connection, None)
         if visit is not None:
+            self._wheel.remove(connection)
             self._outlet.now_seconds = now_seconds
             self._lobby.log_out(visit)
         return self._outlet.take()
@@ -166,12 +172,14 @@ class World:
     def tick(self, now_seconds: float) -> list[Effect]:
         """Do what time demands; call it some ten or twenty times a second."""
         self._outlet.now_seconds = now_seconds
-        for visit in self._visits.values():
-            if visit.due_seconds > now_seconds or visit.state is State.LEAVING:
+        for number in self._wheel.take_due(now_seconds):
+            visit = self._visits[number]
+            if visit.state is State.LEAVING:
                 continue
             overdue = self._pulse.overdue(visit)
             if overdue is None:
                 self._pulse.beat(visit)
+                self._wheel.set(number, visit.due_seconds)
             else:
                 self._hang_up(visit, *overdue)
         return self._outlet.take()

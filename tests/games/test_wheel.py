@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate.sim.wheel import Wheel
+from games.wheel import Wheel
 
 
 def test_who_is_due_comes_once_and_in_order() -> None:

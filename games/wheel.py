@@ -1,4 +1,4 @@
-"""Who is due when: one timer for all bots instead of one each.
+"""Who is due when: one timer for all bots, or all visits to a scripted server, and no look at those who are not due.
 
 A heap with at most a few stale entries per key. Setting a later time costs a dictionary write only, and
 that is the usual case: every byte received puts a keep-alive off.
