@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 import structlog
 
@@ -266,6 +267,7 @@ class Door:
     def _adopt(self, connection: socket.socket, link: PlayerLink) -> None:
         """Have the loop make a transport of a connection; `arrived` goes on from there."""
         self.connections += 1
+        link.dialled = _place(connection)
         task = self._loop.create_task(self._make_transport(connection, link), name="edge-adopt")
         self._adopting.add(task)
         task.add_done_callback(self._adopting.discard)
@@ -301,7 +303,7 @@ class Door:
         """A listed sender has said whom it brings; what came behind the header belongs to the player."""
         self._stop_waiting(link)
         link.name_client(header.source or link.client)
-        link.dialled = header.destination
+        link.dialled = header.destination or link.dialled
         reason = self._admit(link)
         if reason is not None:
             self._refuse(link, reason)
@@ -341,11 +343,10 @@ class Door:
             self._hopeful[link] = said
             self._rounds.set(link, now + WAIT_SECONDS)
             return
-        name = link.transport.get_extra_info("sockname") if link.transport is not None else None
-        if not name:  # gone between accept and now
+        if link.dialled is None:  # gone when it was accepted
             link.abort()
             return
-        session = picked.open_session(link.client, link.dialled or SocketAddress(name[0], name[1]), link)
+        session = picked.open_session(link.client, link.dialled, link)
         link.begin(session, now)
         self._rounds.set(link, now)
         _log.debug("session_opened", session=session.session_id.hex(), client=link.client.host, port=link.client.port)
@@ -365,3 +366,17 @@ class Door:
     def _say_farewell(self, link: PlayerLink) -> None:
         link.send(link.farewell)
         link.close(linger=True)
+
+
+def _place(connection: socket.socket) -> SocketAddress | None:
+    """Return where a connection came in; None when it is gone already."""
+    try:
+        name = connection.getsockname()
+    except OSError:
+        return None
+    return _address(name[0], name[1])
+
+
+@lru_cache(maxsize=64)  # one for all who came in there
+def _address(host: str, port: int) -> SocketAddress:
+    return SocketAddress(host, port)

@@ -63,7 +63,7 @@ class PlayerLink(SocketLink):
     def __init__(self, door: "Door", linger_seconds: float, client: SocketAddress, now_seconds: float) -> None:
         super().__init__(linger_seconds)
         self.name_client(client)
-        self.dialled: SocketAddress | None = None  # where the player came in, when a balancer says so
+        self.dialled: SocketAddress | None = None  # where the player came in, or as a balancer says
         self.awaits_header = False
         self.permit: Permit = ()
         self.refusal: Reason | None = None

@@ -39,6 +39,10 @@ MAX_INJECTED_BYTES = 64 * 1024
 """What may wait, beside the player's or the server's own bytes, for a reader that is slow."""
 
 
+_NOTHING = bytearray()
+"""Shared by all sessions that keep nothing, which is nearly all of them: never changed."""
+
+
 class Session:
     """One player's connection, at the edge or at the core.
 
@@ -110,7 +114,7 @@ class Session:
         self._link: Link | None = None
         self._pending = b""  # accepted from the link, waiting for credit: at most one read
         self._is_split = False  # a frame went out in two parts, so frame boundaries are not known any more
-        self._unsent = bytearray()  # from the tunnel, waiting for the link to open: at most the window
+        self._unsent = _NOTHING  # from the tunnel, waiting for the link to open: at most the window
         self._delivered = 0  # bytes that ever came from the tunnel
         self._untaken = 0  # of the window, held by a link that is full or not open
         self._writable = True
@@ -171,13 +175,13 @@ class Session:
     def inspect(self, inspector: Inspector, preface: bytes) -> None:
         """Show an inspector every span from now on; ``preface`` is what the link gets before anything else."""
         self._inspector = inspector
-        self._unsent += preface
+        self._keep(preface)
 
     def connect(self, link: Link) -> None:
         """Give the session its open link; what the tunnel brought meanwhile goes out first."""
         if self._unsent:
             link.send(bytes(self._unsent))
-            self._unsent.clear()
+            self._unsent = _NOTHING
         if self.reason:
             notice = self._owner.closing_notice(self.reason)
             if notice:
@@ -197,7 +201,7 @@ class Session:
     def connect_failed(self, reason: str) -> None:
         """The link could not be opened, for ``reason``."""
         self._counters.bytes_discarded += len(self._unsent)
-        self._unsent.clear()
+        self._unsent = _NOTHING
         self.end(reason)
 
     # What the link tells.
@@ -309,7 +313,7 @@ class Session:
                 size = 0
         link = self._link
         if link is None:
-            self._unsent += data
+            self._keep(data)
             self._untaken += size
         else:
             if data:
@@ -520,7 +524,7 @@ class Session:
         """The tunnel itself is gone: end the link; there is nobody left to tell."""
         self._discard_pending()
         self._counters.bytes_discarded += len(self._unsent)
-        self._unsent.clear()
+        self._unsent = _NOTHING
         self._close_sent = self._close_received = True
         self._end_link(reason)
 
@@ -553,10 +557,17 @@ class Session:
 
     # Bytes.
 
+    def _keep(self, data: bytes) -> None:
+        """Keep bytes for a link that is not open yet."""
+        if self._unsent:
+            self._unsent += data
+        else:
+            self._unsent = bytearray(data)
+
     def _to_link(self, frames: bytes) -> None:
         """Send whole frames to the link, or keep them until it is open."""
         if self._link is None:
-            self._unsent += frames
+            self._keep(frames)
         else:
             self._link.send(frames)
 

@@ -61,6 +61,7 @@ cdef class Guard:
 
     @cython.locals(tables=Tables, place=Py_ssize_t, limit=cython.longlong)
     cdef bint _distance(self, long long distance, Entry entry) except -1
+    cdef _reply(self, bytes frames)
     cdef bint _identify(self, Program program, Entry entry) except -1
 
     @cython.locals(flags=cython.longlong, states=cython.longlong, old=cython.longlong)

@@ -53,6 +53,10 @@ MAX_REFUSED_BYTES = 2048
 
 NOTICE_INTERVAL_NS = 1_000_000_000
 
+# Shared by all sessions that have nothing of their own there, which idle ones have not; never changed.
+_NO_MEMORIES: list[bytes] = [b""] * MEMORIES
+_NOBODY: dict[str, bytes] = {}
+
 _DENIED = {
     "account": Reason.CLIENT_ACCOUNT_DENIED,
     "hardware": Reason.CLIENT_HARDWARE_DENIED,
@@ -124,7 +128,7 @@ class Guard:
         self._old_flags = 0
         self._changed_until = 0  # until when the old state and flags still count
         self._buckets: array[int] | None = None  # when each will be full again; made when the first frame comes
-        self._memories: list[bytes] = [b""] * MEMORIES
+        self._memories: list[bytes] = _NO_MEMORIES
         self._expected = 0  # the packet counter of the client's next frame
         self._forwarded = 0  # what the game server expects there
         self._gap = 0  # how far the two came apart by what was cut out
@@ -137,10 +141,10 @@ class Guard:
         self._now = 0
         self._passed = 0  # bytes that were looked at: where in the stream we are
         self._last_notice = -NOTICE_INTERVAL_NS
-        self._refusals: list[Refusal] = []
-        self._replies: list[bytes] = []
+        self._refusals: list[Refusal] | None = None
+        self._replies: list[bytes] | None = None
         self.closing: Reason | str = ""
-        self.identity: dict[str, bytes] = {}  # by kind, what accepted packets said about who is playing
+        self.identity: dict[str, bytes] = _NOBODY  # by kind, what accepted packets said about who is playing
         self.is_logged_in = False  # the game server has let the player in
         self.unkept_refusals = 0
 
@@ -166,13 +170,13 @@ class Guard:
 
     def take_refusals(self) -> list[Refusal]:
         """Return the refusals since the last call, in order: at most MAX_REFUSALS."""
-        taken, self._refusals = self._refusals, []
-        return taken
+        taken, self._refusals = self._refusals, None
+        return taken or []
 
     def take_replies(self) -> list[bytes]:
         """Return the frames to send to the player since the last call."""
-        taken, self._replies = self._replies, []
-        return taken
+        taken, self._replies = self._replies, None
+        return taken or []
 
     @property
     def checked_ns(self) -> int:
@@ -291,7 +295,9 @@ class Guard:
             self.is_logged_in = state > 0
         self._flags = (self._flags | sets) & ~clears
         if memory >= 0:
-            self._memories[memory] = remembered
+            memories = list(self._memories)
+            memories[memory] = remembered
+            self._memories = memories
 
     def adopt(self, tables: Tables) -> None:
         """Go on with another policy: state, flags and rates are kept where it has them under the same names."""
@@ -402,7 +408,7 @@ class Guard:
                 self._note(_DENIED[kind], entry, is_audit=False)
                 self.closing = _DENIED[kind]
                 return False
-            self.identity[kind] = name
+            self.identity = {**self.identity, kind: name}
         return True
 
     def _is_in_place(self, entry: Entry) -> bool:
@@ -545,7 +551,7 @@ class Guard:
         elif verdict == NOTIFY:
             self._notify(reason)
         elif verdict == ANSWER and entry is not None:
-            self._replies.append(entry.answer)
+            self._reply(entry.answer)
         if tables.counter >= 0 and self._length >= tables.body:
             self._leave_out(entry)
         return False
@@ -575,12 +581,19 @@ class Guard:
         notice = self._tables.rules.notices.get(reason)
         if notice and self._now - self._last_notice >= NOTICE_INTERVAL_NS:
             self._last_notice = self._now
-            self._replies.append(notice)
+            self._reply(notice)
+
+    def _reply(self, frames: bytes) -> None:
+        if self._replies is None:
+            self._replies = []
+        self._replies.append(frames)
 
     def _note(self, reason: Reason, entry: Entry | None, *, is_audit: bool) -> None:
         """Count a refusal, and keep what explains it."""
         counts = self._audited if is_audit else self._refused
         counts[reason] = counts.get(reason, 0) + 1
+        if self._refusals is None:
+            self._refusals = []
         if len(self._refusals) >= MAX_REFUSALS:
             self.unkept_refusals += 1
             return

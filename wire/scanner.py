@@ -10,6 +10,9 @@ to an unfinished frame is kept until the rest arrives, and that is bounded by th
 from wire.errors import FrameFault
 from wire.layout import FrameLayout
 
+_NOTHING = bytearray()
+"""Shared by all scanners that hold no unfinished frame: never changed."""
+
 
 class Scanner:
     """Feed it chunks, get spans of whole frames.
@@ -45,7 +48,7 @@ class Scanner:
         self._bare = layout.bare_frame_bytes
         self._minimum = layout.min_frame_bytes
         self._maximum = layout.max_frame_bytes
-        self._carry = bytearray()  # the beginning of a frame that is not whole yet
+        self._carry = _NOTHING  # the beginning of a frame that is not whole yet
         self._needed = self._header  # how long the carry must grow before a look at it is worth it
         self._passed = 0  # bytes of all frames that came out: where in the stream we are
         self.frames = 0
@@ -89,13 +92,13 @@ class Scanner:
             if len(self._carry) < self._needed:
                 return b""
             data = bytes(self._carry)
-            self._carry.clear()
+            self._carry = _NOTHING
         end = self._scan(data)
         self._passed += end
         if end == len(data):
             return data
         if self.fault is None:
-            self._carry += memoryview(data)[end:]
+            self._carry = bytearray(memoryview(data)[end:])
         return data[:end]
 
     def whole_frames_within(self, span: bytes, limit_bytes: int) -> int:
