@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Coroutine
 from typing import Any, Generic
 
 import structlog
@@ -22,7 +21,7 @@ from tunnel.attachment import Attachment, now_ns
 from tunnel.counters import Counters
 from tunnel.flow import Flow
 from tunnel.options import DEFAULT_RING_BYTES, MAX_BATCH_BYTES
-from tunnel.outbox import Message, Outbox
+from tunnel.outbox import Message, Outbox, first_of
 from tunnel.owner import Side
 from tunnel.session import Session, deliver_chunks
 from wire.delivery import Delivery
@@ -353,7 +352,7 @@ class TunnelEnd(Generic[Message]):
             async with asyncio.timeout(last_words_seconds):
                 await self.quiet.wait()
                 if self.is_attached:  # the other end may leave while its last messages wait: nobody reads them then
-                    await _first_of(self.queue.drained(), self._over.wait())
+                    await first_of(self.queue.drained(), self._over.wait())
 
     async def _end_one_by_one(self, deadline: float) -> None:
         """End all sessions, spread evenly until the deadline, a time of ``time.monotonic``."""
@@ -370,13 +369,3 @@ class TunnelEnd(Generic[Message]):
         if session is None:
             raise TunnelFault(f"{what} for unknown slot {slot}")
         return session
-
-
-async def _first_of(*waits: Coroutine[Any, Any, object]) -> None:
-    """Wait for one of these, and end the others."""
-    tasks = [asyncio.ensure_future(each) for each in waits]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for each in tasks:
-            each.cancel()

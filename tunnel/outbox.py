@@ -8,9 +8,9 @@ other end has it, so an outbox outlives its attachments: while there is none, it
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from itertools import islice
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
@@ -204,12 +204,7 @@ class Outbox(Generic[Message]):
         """Wait until the other end has acknowledged enough; return True early when there is a heartbeat to send."""
         while not self._room.is_set():
             self._ready.clear()
-            waits = [asyncio.ensure_future(each.wait()) for each in (self._room, self._ready)]
-            try:
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for each in waits:
-                    each.cancel()
+            await first_of(self._room.wait(), self._ready.wait())
             if self._urgent is not None:
                 self._ready.set()
                 return True
@@ -270,3 +265,13 @@ class Outbox(Generic[Message]):
         for each in list(islice(self._waiting, RELIEVED_AT_ONCE)):
             del self._waiting[each]
             each.tunnel_relieved()
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Wait for one of these, and end the others."""
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in tasks:
+            each.cancel()

@@ -95,7 +95,7 @@ class SocketLink:
             events.link_lost(exc)
 
     def set_up(self) -> None:
-        """Set the socket up as `set_up_socket` does; nothing where that was done before."""
+        """Set the socket up as `set_up_socket` does; a subclass whose sockets come so does nothing."""
         found = None if self.transport is None else self.transport.get_extra_info("socket")
         if found is not None:
             with contextlib.suppress(OSError):  # gone already

@@ -70,10 +70,15 @@ async def test_chunks_share_a_message_and_control_messages_keep_their_place() ->
 IDLE = b"\x00\x02"
 
 
-async def test_a_keep_alive_goes_with_the_next_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", LONG_SECONDS)
-    outbox, writer = make_outbox(), Writer()
+def patient_outbox(monkeypatch: pytest.MonkeyPatch, rest_seconds: float) -> Outbox[tunnel_pb2.AttachRequest]:
+    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", rest_seconds)
+    outbox = make_outbox()
     outbox.buffer.idle_frame = IDLE
+    return outbox
+
+
+async def test_a_keep_alive_goes_with_the_next_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox, writer = patient_outbox(monkeypatch, LONG_SECONDS), Writer()
     async with running(outbox, writer):
         outbox.buffer.add(1, ChunkKind.DATA, IDLE)
         drained = asyncio.create_task(outbox.drained())
@@ -89,9 +94,7 @@ async def test_a_keep_alive_goes_with_the_next_bytes(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_keep_alive_goes_with_a_control_message_and_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", LONG_SECONDS)
-    outbox, writer = make_outbox(), Writer()
-    outbox.buffer.idle_frame = IDLE
+    outbox, writer = patient_outbox(monkeypatch, LONG_SECONDS), Writer()
     async with running(outbox, writer):
         outbox.buffer.add(1, ChunkKind.DATA, IDLE)
         outbox.add(tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=1, reason="client_closed")))
@@ -100,9 +103,7 @@ async def test_a_keep_alive_goes_with_a_control_message_and_before_it(monkeypatc
 
 
 async def test_keep_alives_without_company_go_together_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", 0.01)
-    outbox, writer = make_outbox(), Writer()
-    outbox.buffer.idle_frame = IDLE
+    outbox, writer = patient_outbox(monkeypatch, 0.01), Writer()
     async with running(outbox, writer), asyncio.timeout(10):
         for turn in (1, 2):  # the second wait is like the first
             for slot in range(1, 101):
@@ -113,9 +114,7 @@ async def test_keep_alives_without_company_go_together_in_a_while(monkeypatch: p
 
 
 async def test_what_only_begins_like_a_keep_alive_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tunnel.outbox.REST_SECONDS", LONG_SECONDS)
-    outbox, writer = make_outbox(), Writer()
-    outbox.buffer.idle_frame = IDLE
+    outbox, writer = patient_outbox(monkeypatch, LONG_SECONDS), Writer()
     async with running(outbox, writer), asyncio.timeout(10):
         outbox.buffer.add(1, ChunkKind.DATA, IDLE + IDLE)
         await outbox.drained()
