@@ -6,10 +6,13 @@ keeps its connections while cores come and go; nothing but this file will notice
 
 import asyncio
 import errno
-from typing import Protocol, cast
+import os
+import socket
+from typing import Any, Protocol
 
 from tunnel.link import Link, LinkEvents
-from tunnel.socket_link import SocketLink
+from tunnel.poller import Poller
+from tunnel.socket_link import SocketLink, set_up_socket
 from wire.errors import TidegateError
 from wire.reasons import Reason
 
@@ -46,17 +49,60 @@ class DirectOrigin:
         self._port = port
         self._timeout_seconds = connect_timeout_seconds
         self._linger_seconds = linger_seconds
+        self._poller: Poller | None = None
 
     async def open(self, events: LinkEvents) -> Link:
         """Connect; raises OriginError when the server refuses, cannot be reached, or stays silent."""
+        if self._poller is None:
+            self._poller = Poller()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                link = _OriginLink(events, self._linger_seconds)
-                protocol = cast("asyncio.Protocol", link)
-                await asyncio.get_running_loop().create_connection(lambda: protocol, self._host, self._port)
+                connection = await _connect(self._host, self._port)
+            link = SocketLink(self._linger_seconds)
+            link.events = events
+            try:
+                link.start(connection, self._poller)
+            except OSError:
+                connection.close()
+                raise
         except OSError as error:
             raise connect_error(self._host, self._port, error, self._timeout_seconds) from error
         return link
+
+
+async def _connect(host: str, port: int) -> socket.socket:
+    """Return a connected socket that is set up: to the first address of the host that takes it. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    failed: OSError | None = None
+    for family, kind, protocol, _, address in await _addresses(host, port):
+        connection = None
+        try:
+            connection = socket.socket(family, kind, protocol)
+            connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+            set_up_socket(connection)
+            await loop.sock_connect(connection, address)
+        except OSError as error:
+            failed = error
+        except BaseException:
+            _close(connection)
+            raise
+        else:
+            return connection
+        _close(connection)
+    raise failed or OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+
+
+async def _addresses(host: str, port: int) -> list[Any]:
+    """Return what `socket.getaddrinfo` does, at once for an address that needs no look-up."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+def _close(connection: socket.socket | None) -> None:
+    if connection is not None:
+        connection.close()
 
 
 def connect_error(host: str, port: int, error: OSError, timeout_seconds: float) -> OriginError:
@@ -64,18 +110,6 @@ def connect_error(host: str, port: int, error: OSError, timeout_seconds: float) 
     if isinstance(error, TimeoutError) and not error.errno:
         return OriginError(Reason.ORIGIN_TIMEOUT, f"{host}:{port}: no answer in {timeout_seconds:g} s")
     reason = _REASONS.get(error.errno or 0, Reason.ORIGIN_UNREACHABLE)
-    return OriginError(reason, f"{host}:{port}: {error.strerror or error}")
-
-
-class _OriginLink(SocketLink):
-    """A link that tells its session everything from the first byte on."""
-
-    __slots__ = ("_session",)
-
-    def __init__(self, events: LinkEvents, linger_seconds: float) -> None:
-        super().__init__(linger_seconds)
-        self._session = events
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self.events = self._session
+    # An event loop has words of its own for what the system calls by its name; a look-up that failed has no number.
+    number = error.errno or 0
+    return OriginError(reason, f"{host}:{port}: {os.strerror(number) if number > 0 else error.strerror or error}")

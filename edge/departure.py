@@ -57,7 +57,6 @@ class Departure:
         self._listener.pause()
         links: list[PlayerLink] = []
         try:
-            await self._door.settled()
             # The tunnels first: as long as one is attached, players come in by it, and go on reading by its credit.
             await self._cores.stand_still()
             if self._is_draining():

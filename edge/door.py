@@ -23,6 +23,7 @@ from edge.player_link import Deadlines, HeaderWait, PlayerLink
 from edge.prefixes import PrefixSet
 from edge.proxy_header import ProxyHeader
 from edge.rounds import STEP_SECONDS, Rounds
+from tunnel.poller import Poller
 from tunnel.session import Session
 from wire.reasons import Reason
 
@@ -94,7 +95,7 @@ class Door:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._rounds: Rounds[PlayerLink] = Rounds()
-        self._adopting: set[asyncio.Task[None]] = set()
+        self._poller = Poller()
         self._farewells = 0
         self._header_waits = 0
         self._hopeful: dict[PlayerLink, bytes] = {}  # who wait for a tunnel, in order, with what they have said
@@ -171,11 +172,6 @@ class Door:
 
     # How an edge is upgraded: `edge.upgrade`.
 
-    async def settled(self) -> None:
-        """Wait until nobody is half way through the door; the listener must be paused."""
-        while self._adopting:
-            await asyncio.wait(set(self._adopting))
-
     def links(self) -> list[PlayerLink]:
         """Return the links of all players who have a session."""
         return [link for link in self._rounds.members() if link.session is not None and not link.session.reason]
@@ -192,14 +188,14 @@ class Door:
                 self._refuse(link, reason)
 
     def take_back(self, connection: socket.socket, client: SocketAddress) -> PlayerLink:
-        """Return a link for a connection that another process had let in; `bring_in` makes its transport."""
+        """Return a link for a connection that another process had let in; `bring_in` starts it."""
         link = PlayerLink(self, self._limits.linger_seconds, client, time.monotonic())
         self.count_again(link)
         connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
         return link
 
     def bring_in(self, connection: socket.socket, link: PlayerLink) -> None:
-        """Have the loop make a transport of a connection that was taken back, with its session."""
+        """Go on with a connection that was taken back, and its session."""
         self._adopt(connection, link)
 
     def count_again(self, link: PlayerLink) -> None:
@@ -211,7 +207,7 @@ class Door:
         self._admission.release(link.permit)
         link.permit = ()
 
-    # What the listener calls: there is no transport yet.
+    # What the listener calls.
 
     def judge(self, connection: socket.socket, client: SocketAddress) -> None:
         """Decide about a connection that has just been accepted."""
@@ -265,39 +261,28 @@ class Door:
         return True
 
     def _adopt(self, connection: socket.socket, link: PlayerLink) -> None:
-        """Have the loop make a transport of a connection; `arrived` goes on from there."""
+        """Take a connection over: let it wait for its header, open its session, or say farewell."""
         self.connections += 1
         link.dialled = _place(connection)
-        task = self._loop.create_task(self._make_transport(connection, link), name="edge-adopt")
-        self._adopting.add(task)
-        task.add_done_callback(self._adopting.discard)
-
-    async def _make_transport(self, connection: socket.socket, link: PlayerLink) -> None:
         try:
-            # A protocol without being one: see `tunnel.socket_link`.
-            await self._loop.connect_accepted_socket(lambda: link, connection)  # type: ignore[type-var]
-        except OSError:  # gone meanwhile
+            link.start(connection, self._poller)
+        except OSError:  # the system watches no more of them
             connection.close()
             self.left(link)
-
-    # What the link calls.
-
-    def arrived(self, link: PlayerLink) -> None:
-        """A connection has its transport: let it wait for its header, open its session, or say farewell."""
+            return
         if link.refusal is not None:
             self._say_farewell(link)
-            return
-        if link.session is not None:  # it was begun in another process
+        elif link.session is not None:  # it was begun in another process
             link.events = link.session
             self._rounds.set(link, time.monotonic())
             link.session.connect(link)
         elif link.awaits_header:
             self._rounds.set(link, time.monotonic())
             link.events = HeaderWait(self, link)
-        elif self._admission.is_denied(link.address):  # since it was accepted
-            self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
         else:
             self._open_session(link)
+
+    # What the link calls.
 
     def header_read(self, link: PlayerLink, header: ProxyHeader, rest: bytes) -> None:
         """A listed sender has said whom it brings; what came behind the header belongs to the player."""
@@ -354,7 +339,7 @@ class Door:
             session.link_data(said)
 
     def _refuse(self, link: PlayerLink, reason: Reason, detail: str = "") -> None:
-        """Send a connection away that has a transport and no session."""
+        """Send a connection away that has no session."""
         link.events = None
         self._rounds.remove(link)
         self._stop_waiting(link)

@@ -4,7 +4,6 @@ Made by `edge.door`, which looks at it when one of its deadlines may have come. 
 before a session there is the PROXY header of a listed sender to read.
 """
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,9 +43,7 @@ class PlayerLink(SocketLink):
 
     __slots__ = (
         "_door",
-        "_early",
         "_frames",
-        "_has_ended_early",
         "_heard_at",
         "_since",
         "address",
@@ -74,55 +71,16 @@ class PlayerLink(SocketLink):
         self._since = now_seconds
         self._heard_at = now_seconds
         self._frames = 0
-        self._early = b""  # what came in while there was no session yet to give it to
-        self._has_ended_early = False
 
     def name_client(self, client: SocketAddress) -> None:
         """Say who it is from; ``address`` is the same packed (`edge.prefixes`)."""
         self.client = client
         self.address = pack_address(client.host)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop, first."""
-        super().connection_made(transport)
-        self._door.arrived(self)
-
-    def set_up(self) -> None:
-        """Nothing is left to do: the listening socket was set up, and what it accepts is like it."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the loop, last."""
-        super().connection_lost(exc)
+    def lost(self, error: Exception | None) -> None:
+        """The connection is over."""
+        super().lost(error)
         self._door.left(self)
-
-    def pause(self) -> None:
-        """Stop reading; what comes in all the same before there is a session is kept for it."""
-        super().pause()
-        if self.events is None and self.refusal is None:
-            self.events = EarlyBytes(self)
-
-    def resume(self) -> None:
-        """Read again, and give the session what came in before it."""
-        early, self._early = self._early, b""
-        if early and self.events is not None:
-            self.events.link_data(early)
-        if self._has_ended_early and self.events is not None:
-            self._has_ended_early = False
-            self.events.link_end()
-        super().resume()
-
-    def keep_early(self, data: bytes) -> None:
-        """Keep bytes for a session to come, and read no more.
-
-        That is one read at most: uvloop starts to read after `connection_made`, whoever paused it in there.
-        """
-        self._early += data
-        if self.transport is not None:
-            self.transport.pause_reading()
-
-    def end_early(self) -> None:
-        """The player sends no more; the session will be told."""
-        self._has_ended_early = True
 
     def begin(self, session: Session, now_seconds: float) -> None:
         """The session is open; its deadlines count from now."""
@@ -194,29 +152,6 @@ class PlayerLink(SocketLink):
 
 def _due(since_seconds: float, allowed_seconds: float) -> float:
     return since_seconds + allowed_seconds if allowed_seconds else NEVER
-
-
-class EarlyBytes:
-    """Stands where the session will stand while a player waits for a tunnel."""
-
-    __slots__ = ("_link",)
-
-    def __init__(self, link: PlayerLink) -> None:
-        self._link = link
-
-    def link_data(self, data: bytes) -> None:
-        """Bytes came in."""
-        self._link.keep_early(data)
-
-    def link_end(self) -> None:
-        """The player sends no more."""
-        self._link.end_early()
-
-    def link_writable(self, *, writable: bool) -> None:
-        """Nothing is sent before the session."""
-
-    def link_lost(self, error: Exception | None) -> None:
-        """The player is gone."""
 
 
 class HeaderWait:

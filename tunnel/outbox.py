@@ -16,6 +16,7 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.flow import Flow
 from tunnel.options import DEFAULT_RING_BYTES
+from tunnel.pace import Pace
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
@@ -80,7 +81,7 @@ class Outbox(Generic[Message]):
         self._message: type[Message] = message
         self._delivery: Delivery[Message] = delivery
         self._counters = counters
-        self._window = flush_window_seconds
+        self._pace = Pace(flush_window_seconds)
         self._ring_bytes = ring_bytes
         self.buffer = ChunkBuffer(
             self._wake, self._rest, self._seal, seal_bytes=HELD_SEAL_BYTES, congested_bytes=ring_bytes // 2
@@ -162,7 +163,7 @@ class Outbox(Generic[Message]):
         while True:
             await self._ready.wait()
             woken = time.monotonic()  # the loop's own time goes by milliseconds
-            early = self._last_flush_seconds + self._window - clock()
+            early = self._last_flush_seconds + self._pace.window_seconds() - clock()
             if early > 0 and self.pending_bytes < SEAL_BYTES:
                 await self._gather(early)
             self._last_flush_seconds = clock()
@@ -218,8 +219,9 @@ class Outbox(Generic[Message]):
             return
         # Under full load the loop would wake for every few sockets. The whole process pauses instead, very
         # shortly, and then reads all sockets at one go: fewer wakes, and players' frames stay together.
-        time.sleep(min(seconds, LONGEST_PAUSE_SECONDS))  # noqa: ASYNC251 - the pause is the point
-        await asyncio.sleep(0)
+        pause = min(seconds, LONGEST_PAUSE_SECONDS)
+        time.sleep(pause)  # noqa: ASYNC251 - the pause is the point
+        await asyncio.sleep(seconds - pause)
 
     async def drained(self) -> None:
         """Wait until everything queued so far has been handed to gRPC."""

@@ -24,6 +24,7 @@ MODULES = (
     "wire.interest",
     "wire.numbering",
     "tunnel.counters",
+    "tunnel.poller",
     "tunnel.session",
     "tunnel.socket_link",
 )

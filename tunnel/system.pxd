@@ -1,0 +1,79 @@
+# The compiled form of tunnel/system.py: the same calls, in C. Who compiles against it never imports that module's.
+from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from libc.errno cimport EAGAIN, EINTR, errno
+from libc.stdint cimport uint32_t
+
+cdef extern from "<sys/socket.h>" nogil:
+    ssize_t recv(int descriptor, void *buffer, size_t size, int flags)
+    ssize_t send(int descriptor, const void *buffer, size_t size, int flags)
+    const int MSG_DONTWAIT
+    const int MSG_NOSIGNAL
+
+cdef extern from "<sys/epoll.h>" nogil:
+    ctypedef union epoll_data_t:
+        int fd
+    cdef struct epoll_event:
+        uint32_t events
+        epoll_data_t data
+    int epoll_wait(int descriptor, epoll_event *events, int limit, int milliseconds)
+
+cdef enum:
+    _MAX_RECEIVE_BYTES = 65536
+    _MAX_READY = 128
+
+# The interpreter's lock is kept: none of these waits, and to let go of it costs a thread switch whenever another
+# thread wants it.
+
+cdef inline bytes receive(int descriptor, Py_ssize_t size):
+    cdef char buffer[_MAX_RECEIVE_BYTES]
+    cdef ssize_t got
+    if size > _MAX_RECEIVE_BYTES:
+        size = _MAX_RECEIVE_BYTES
+    while True:
+        got = recv(descriptor, buffer, size, MSG_DONTWAIT)
+        if got >= 0:
+            return PyBytes_FromStringAndSize(buffer, got)
+        if errno == EAGAIN:
+            return None
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+        else:
+            PyErr_CheckSignals()
+
+cdef inline Py_ssize_t transmit(int descriptor, object data) except -1:
+    cdef const char *start
+    cdef Py_ssize_t size
+    cdef ssize_t sent
+    if isinstance(data, bytes):
+        start = PyBytes_AS_STRING(data)
+        size = PyBytes_GET_SIZE(data)
+    else:
+        start = PyByteArray_AS_STRING(<bytearray?>data)
+        size = PyByteArray_GET_SIZE(data)
+    while True:
+        sent = send(descriptor, start, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if sent >= 0:
+            return sent
+        if errno == EAGAIN:
+            return 0
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+        else:
+            PyErr_CheckSignals()
+
+cdef inline list take_ready(object epoll, int limit):
+    cdef epoll_event ready[_MAX_READY]
+    cdef list found = []
+    cdef int descriptor = epoll.fileno()
+    cdef int count
+    cdef int index
+    count = epoll_wait(descriptor, ready, min(limit, <int>_MAX_READY), 0)
+    if count < 0:
+        if errno != EINTR:
+            PyErr_SetFromErrno(OSError)
+        return found
+    for index in range(count):
+        found.append((<long long>ready[index].data.fd) << 32 | ready[index].events)
+    return found

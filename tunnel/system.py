@@ -1,0 +1,39 @@
+"""The calls of the system that happen per packet, in their interpreted form.
+
+The kernel compiles the same calls from `system.pxd`, where they are C: the interpreter's way to them costs as much as
+a session's whole work. Both forms do the same: `tests/tunnel/test_socket_link.py` runs on either.
+"""
+
+import os
+import select
+
+
+def receive(descriptor: int, size: int) -> bytes | None:
+    """Return what a socket that does not block has, up to ``size`` bytes: nothing at its end, None for nothing yet.
+
+    ``size`` is at most `MAX_RECEIVE_BYTES`. Raises OSError.
+    """
+    try:
+        return os.read(descriptor, size)
+    except BlockingIOError:
+        return None
+
+
+def transmit(descriptor: int, data: bytes | bytearray) -> int:
+    """Hand bytes to a socket that does not block; return how many it took, 0 when it is full. Raises OSError."""
+    try:
+        return os.write(descriptor, data)
+    except BlockingIOError:
+        return 0
+
+
+def take_ready(epoll: select.epoll, limit: int) -> list[int]:
+    """Return which sockets of a set are ready, without waiting: descriptor << 32 | events, for ``limit`` at most.
+
+    ``limit`` is at most `MAX_READY`. Raises OSError.
+    """
+    return [descriptor << 32 | events for descriptor, events in epoll.poll(0, limit)]
+
+
+MAX_RECEIVE_BYTES = 64 * 1024
+MAX_READY = 128
