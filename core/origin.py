@@ -8,6 +8,8 @@ import asyncio
 import errno
 import os
 import socket
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from tunnel.link import Link, LinkEvents
@@ -92,12 +94,17 @@ async def _connect(host: str, port: int) -> socket.socket:
     raise failed or OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
 
 
-async def _addresses(host: str, port: int) -> list[Any]:
+async def _addresses(host: str, port: int) -> Sequence[Any]:
     """Return what `socket.getaddrinfo` does, at once for an address that needs no look-up."""
+    return _numeric(host, port) or await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+
+
+@lru_cache(maxsize=8)  # a core has one game server, and asks for each player
+def _numeric(host: str, port: int) -> Sequence[Any]:
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
-        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return ()
 
 
 def _close(connection: socket.socket | None) -> None:

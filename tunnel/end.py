@@ -20,7 +20,7 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.attachment import Attachment, now_ns
 from tunnel.counters import Counters
 from tunnel.flow import Flow
-from tunnel.options import DEFAULT_RING_BYTES, MAX_BATCH_BYTES
+from tunnel.options import DEFAULT_RING_BYTES, MAX_BATCH_BYTES, MAX_FOLLOWING
 from tunnel.outbox import Message, Outbox, first_of
 from tunnel.owner import Side
 from tunnel.session import Session, deliver_chunks
@@ -157,7 +157,20 @@ class TunnelEnd(Generic[Message]):
             self.queue.detached()
 
     def handle(self, message: Any) -> None:
-        """Do what a message from the other end says; raises TunnelFault when it breaks the contract."""
+        """Do what a message from the other end says, and those that follow it; raises TunnelFault for what may not be.
+
+        Those before one that breaks the contract have been handled then.
+        """
+        following = message.following
+        if len(following) > MAX_FOLLOWING:
+            raise TunnelFault(f"{len(following)} messages follow one: at most {MAX_FOLLOWING} may")
+        self._handle_one(message)
+        for each in following:
+            if each.following or not each.sequence:
+                raise TunnelFault("a message that follows another is not sequenced, or has some following it")
+            self._handle_one(each)
+
+    def _handle_one(self, message: Any) -> None:
         kind = message.WhichOneof("message") or "empty message"
         acknowledged = self.delivery.acknowledged
         self.delivery.accept(message.sequence, message.acknowledged)

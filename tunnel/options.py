@@ -1,6 +1,6 @@
 """Constants of the tunnel's gRPC side: protocol version, limits, channel and server options."""
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 """Version of the contract in ``protos/tidegate/tunnel/v1``; both ends must speak the same."""
 
 MAX_MESSAGE_BYTES = 2 << 20
@@ -8,6 +8,9 @@ MAX_MESSAGE_BYTES = 2 << 20
 
 MAX_BATCH_BYTES = 1 << 20
 """Bound on the chunks of one batch, as the contract says."""
+
+MAX_FOLLOWING = 63
+"""Bound on the messages that follow another in one gRPC message, as the contract says."""
 
 DEFAULT_RING_BYTES = 32 << 20
 """What a tunnel may keep for the other end to get again. More waits only for one that does not come back."""

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.flow import Flow
-from tunnel.options import DEFAULT_RING_BYTES
+from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING
 from tunnel.pace import Pace
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
@@ -37,6 +37,9 @@ FULL_BYTES = 4 << 20
 
 CONTROL_BYTES = 128
 """What a control message counts for: about what it costs in memory."""
+
+FOLLOWING_BYTES = 16 * 1024
+"""What goes along in one gRPC message, at most: the rest is large enough to be worth one of its own."""
 
 BUSY_BYTES = 3 * 1024
 """More than this in one window is full load: some forty small frames, so as many thousand a second."""
@@ -187,19 +190,47 @@ class Outbox(Generic[Message]):
                     self._room.clear()
                     if await self._wait_for_room():
                         continue
-                resent = delivery.resent
-                numbered = delivery.take()
-                if numbered is None:
+                message = self._take()
+                if message is None:
                     return
-                self.flow.resent += delivery.resent - resent
-                message = numbered.message
-                self.buffer.sealed_bytes -= numbered.size_bytes
-                if message.HasField("batch"):
-                    self._counters.batches_sent += 1
-                    self.flow.batch_sent.note(numbered.size_bytes)
             message.acknowledged = delivery.received
             await write(message)
             self._relieve()
+
+    def _take(self) -> Message | None:
+        """Take the next message out, with those that can go along in one gRPC message; None where there is nothing.
+
+        What is kept to be sent again is each message by itself, so one that others follow is a copy.
+        """
+        message = self._take_one()
+        size = self._delivery.next_bytes
+        if message is None or not size:
+            return message
+        room = FOLLOWING_BYTES - message.ByteSize()
+        if size > room:
+            return message
+        first = self._message()
+        first.CopyFrom(message)
+        while 0 < size <= room and len(first.following) < MAX_FOLLOWING:
+            room -= size
+            each: Any = self._take_one()
+            each.acknowledged = self._delivery.received
+            first.following.append(each)
+            size = self._delivery.next_bytes
+        return first
+
+    def _take_one(self) -> Message | None:
+        delivery = self._delivery
+        resent = delivery.resent
+        numbered = delivery.take()
+        if numbered is None:
+            return None
+        self.flow.resent += delivery.resent - resent
+        self.buffer.sealed_bytes -= numbered.size_bytes
+        if numbered.message.HasField("batch"):
+            self._counters.batches_sent += 1
+            self.flow.batch_sent.note(numbered.size_bytes)
+        return numbered.message
 
     async def _wait_for_room(self) -> bool:
         """Wait until the other end has acknowledged enough; return True early when there is a heartbeat to send."""

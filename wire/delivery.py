@@ -73,6 +73,11 @@ class Delivery(Generic[Message]):
         """Whether there is something to write."""
         return bool(self._unwritten)
 
+    @property
+    def next_bytes(self) -> int:
+        """What the next message to write stands for; 0 where there is none."""
+        return self._unwritten[0].size_bytes if self._unwritten else 0
+
     def messages(self) -> list[Numbered[Message]]:
         """Return what is kept, in order."""
         return [*self._written, *self._unwritten]

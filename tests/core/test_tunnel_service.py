@@ -111,7 +111,11 @@ async def test_a_hello_is_answered_with_welcome_and_policy(core: Core) -> None:
 @pytest.mark.parametrize(
     ("first", "code", "said"),
     [
-        (Request(hello=hello(protocol_version=99)), "FAILED_PRECONDITION", "this core speaks version 3"),
+        (
+            Request(hello=hello(protocol_version=99)),
+            "FAILED_PRECONDITION",
+            f"this core speaks version {PROTOCOL_VERSION}",
+        ),
         (Request(hello=hello(tunnel_id=b"short")), "INVALID_ARGUMENT", "16 belong"),
         (Request(hello=hello(edge_name="")), "INVALID_ARGUMENT", "edge name"),
         (Request(hello=hello(edge_name="x" * 65)), "INVALID_ARGUMENT", "edge name"),

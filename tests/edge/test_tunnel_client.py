@@ -93,7 +93,7 @@ async def end(context: Any) -> None:
 
 
 async def speak_another_version(context: Any) -> None:
-    await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=4)))
+    await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=99)))
 
 
 async def grant_no_window(context: Any) -> None:
@@ -132,7 +132,7 @@ async def say_nothing(context: Any) -> None:
     ("script", "said"),
     [
         (end, "this core speaks version 4"),
-        (speak_another_version, "the core speaks protocol version 4"),
+        (speak_another_version, "the core speaks protocol version 99"),
         (grant_no_window, "window of 0 bytes"),
         (skip_the_policy, "where its policy belongs"),
         (send_a_bad_policy, "checksum"),

@@ -301,7 +301,7 @@ async def test_a_write_that_is_stuck_does_not_hold_the_end_up(carried: Carried) 
 async def test_what_was_written_and_not_acknowledged_is_written_again_by_the_next(carried: Carried) -> None:
     for _ in range(3):
         carried.end.queue.add(Request(drain=tunnel_pb2.Drain()))
-    await turns()
+        await turns()
     carried.stream.coming.put_nowait(Response(acknowledged=1, heartbeat=tunnel_pb2.Heartbeat(sent_nanoseconds=1)))
     await turns()
     carried.stream.coming.put_nowait(None)

@@ -2,13 +2,18 @@
 
 import asyncio
 
+import pytest
+
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.attachment import Attachment
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
+from tunnel.options import MAX_FOLLOWING
 from tunnel.owner import CORE_SIDE
+from wire.errors import TunnelFault
 from wire.reasons import Reason
 
+Request = tunnel_pb2.AttachRequest
 Response = tunnel_pb2.AttachResponse
 LONG_SECONDS = 600.0
 
@@ -53,3 +58,62 @@ async def test_a_drain_that_nobody_hears_ends_in_time() -> None:
     async with asyncio.timeout(5):
         await end.drain(LONG_SECONDS, 0.01)
     assert not end.is_over
+
+
+def credit(sequence: int, size: int = 1, *, acknowledged: int = 0, slot: int = 1) -> Request:
+    return Request(sequence=sequence, acknowledged=acknowledged, credit=tunnel_pb2.Credit(slot=slot, bytes=size))
+
+
+def with_following(first: Request, *following: Request) -> Request:
+    first.following.extend(following)
+    return first
+
+
+class Crediting(TunnelEnd[Response]):
+    """Notes what it is told of credit."""
+
+    def __init__(self) -> None:
+        super().__init__(Response, CORE_SIDE, Counters(), flush_window_seconds=0, half_close_seconds=1)
+        self.granted: list[int] = []
+
+    def handle_credit(self, credit: tunnel_pb2.Credit) -> None:
+        self.granted.append(credit.bytes)
+
+
+def test_messages_that_follow_another_are_handled_in_order() -> None:
+    end = Crediting()
+    end.handle(with_following(credit(1, 10), credit(2, 20), credit(3, 30)))
+    end.handle(credit(4, 40))
+    assert end.granted == [10, 20, 30, 40]
+    assert end.delivery.received == 4
+
+
+def test_they_follow_one_that_does_not_count_as_well() -> None:
+    end = Crediting()
+    end.handle(with_following(Request(heartbeat=tunnel_pb2.Heartbeat()), credit(1, 10)))
+    assert end.granted == [10]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (with_following(credit(1), *(credit(number + 2) for number in range(MAX_FOLLOWING + 1))), "at most 63"),
+        (with_following(credit(1), with_following(credit(2), credit(3))), "some following it"),
+        (with_following(credit(1), Request(heartbeat=tunnel_pb2.Heartbeat())), "not sequenced"),
+        (with_following(credit(1), credit(3)), "sequence 3 after 1"),
+        (with_following(credit(1), credit(1)), "sequence 1 after 1"),
+        (with_following(credit(1), credit(2, acknowledged=9)), "acknowledgement of 9"),
+    ],
+)
+def test_what_may_not_follow_is_refused(message: Request, said: str) -> None:
+    end = Crediting()
+    with pytest.raises(TunnelFault, match=said):
+        end.handle(message)
+
+
+def test_what_came_before_one_that_is_refused_counts() -> None:
+    end = Crediting()
+    with pytest.raises(TunnelFault):
+        end.handle(with_following(credit(1, 10), credit(5, 50)))
+    assert end.granted == [10]
+    assert end.delivery.received == 1

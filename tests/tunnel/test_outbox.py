@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
-from tunnel.outbox import CONTROL_BYTES, HIGH_WATER_BYTES, SEAL_BYTES, Outbox
+from tunnel.options import MAX_FOLLOWING
+from tunnel.outbox import CONTROL_BYTES, FOLLOWING_BYTES, HIGH_WATER_BYTES, SEAL_BYTES, Outbox
 from wire.chunks import ChunkKind, unpack_chunks
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
@@ -18,9 +21,10 @@ RING_BYTES = 16 << 20
 
 
 class Writer:
-    """Where an outbox writes to: keeps messages, and can be made to wait."""
+    """Where an outbox writes to: keeps what was ``written``, each of its messages, and can be made to wait."""
 
     def __init__(self) -> None:
+        self.written: list[tunnel_pb2.AttachRequest] = []
         self.messages: list[tunnel_pb2.AttachRequest] = []
         self.open = asyncio.Event()
         self.open.set()
@@ -29,7 +33,8 @@ class Writer:
         await self.open.wait()
         copy = tunnel_pb2.AttachRequest()
         copy.CopyFrom(message)
-        self.messages.append(copy)
+        self.written.append(copy)
+        self.messages += [copy, *copy.following]
 
     @property
     def payload_bytes(self) -> int:
@@ -64,7 +69,74 @@ async def test_chunks_share_a_message_and_control_messages_keep_their_place() ->
         await outbox.drained()
     kinds = [(message.WhichOneof("message"), message.sequence) for message in writer.messages]
     assert kinds == [("heartbeat", 0), ("batch", 1), ("close", 2), ("batch", 3)]
+    assert len(writer.written) == 2  # the heartbeat, and the batch that the others follow
     assert unpack_chunks(writer.messages[1].batch.chunks) == [(1, ChunkKind.DATA, b"a"), (2, ChunkKind.DATA, b"b")]
+
+
+def close_of(slot: int) -> tunnel_pb2.AttachRequest:
+    return tunnel_pb2.AttachRequest(close=tunnel_pb2.Close(slot=slot, reason="client_closed"))
+
+
+async def test_what_waits_goes_along_as_far_as_the_contract_allows() -> None:
+    outbox, writer = make_outbox(), Writer()
+    for slot in range(1, 2 * MAX_FOLLOWING + 3):
+        outbox.add(close_of(slot))
+    async with running(outbox, writer):
+        await outbox.drained()
+    assert [len(each.following) for each in writer.written] == [MAX_FOLLOWING, MAX_FOLLOWING]
+    assert [each.close.slot for each in writer.messages] == list(range(1, 2 * MAX_FOLLOWING + 3))
+    assert [each.sequence for each in writer.messages] == list(range(1, 2 * MAX_FOLLOWING + 3))
+    assert all(not each.following for one in writer.written for each in one.following)
+
+
+async def test_what_is_large_goes_by_itself() -> None:
+    outbox, writer = make_outbox(), Writer()
+    large = bytes(FOLLOWING_BYTES)
+    for slot, payload in ((1, b"small"), (2, large), (3, b"small"), (4, b"small")):
+        outbox.buffer.add(slot, ChunkKind.DATA, payload)
+        outbox.seal()
+    async with running(outbox, writer):
+        await outbox.drained()
+    assert [len(each.following) for each in writer.written] == [0, 0, 1]
+    assert [each.sequence for each in writer.messages] == [1, 2, 3, 4]
+
+
+@given(st.lists(st.integers(1, 30_000), min_size=1, max_size=60), st.integers(0, 100))
+def test_everything_is_written_once_in_order_and_each_message_within_bounds(sizes: list[int], received: int) -> None:
+    delivery: Delivery[tunnel_pb2.AttachRequest] = Delivery()
+    delivery.received = received
+    outbox = Outbox(tunnel_pb2.AttachRequest, delivery, Counters(), flush_window_seconds=0.0, ring_bytes=RING_BYTES)
+    for slot, size in enumerate(sizes, 1):
+        outbox.buffer.add(slot, ChunkKind.DATA, bytes(size))
+        outbox.seal()
+    writer = Writer()
+
+    async def write_all() -> None:
+        async with running(outbox, writer):
+            await outbox.drained()
+
+    asyncio.run(write_all())
+    assert [each.sequence for each in writer.messages] == list(range(1, len(sizes) + 1))
+    assert [len(unpack_chunks(each.batch.chunks)[0][2]) for each in writer.messages] == sizes
+    assert {each.acknowledged for each in writer.messages} == {received}
+    for each in writer.written:
+        assert not each.following or each.ByteSize() <= FOLLOWING_BYTES + 64 * len(each.following)
+    assert not any(each.message.following for each in delivery.messages())  # what is kept is each by itself
+
+
+async def test_what_went_along_is_sent_again_by_itself_when_the_road_breaks() -> None:
+    outbox, writer = make_outbox(), Writer()
+    for slot in (1, 2, 3):
+        outbox.add(close_of(slot))
+    async with running(outbox, writer):
+        await outbox.drained()
+    outbox.detached()
+    outbox._delivery.resume(2)  # the other end had handled two of them
+    again = Writer()
+    async with running(outbox, again):
+        await outbox.drained()
+    assert [each.sequence for each in writer.messages] == [1, 2, 3]
+    assert [each.sequence for each in again.messages] == [3]
 
 
 IDLE = b"\x00\x02"

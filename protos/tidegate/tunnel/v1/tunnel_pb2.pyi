@@ -22,7 +22,7 @@ BAN_KIND_HARDWARE: BanKind
 BAN_KIND_CHARACTER: BanKind
 
 class AttachRequest(_message.Message):
-    __slots__ = ("sequence", "acknowledged", "hello", "batch", "open", "close", "credit", "heartbeat", "drain", "leave", "player")
+    __slots__ = ("sequence", "acknowledged", "hello", "batch", "open", "close", "credit", "heartbeat", "drain", "leave", "player", "following")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class AttachRequest(_message.Message):
     DRAIN_FIELD_NUMBER: _ClassVar[int]
     LEAVE_FIELD_NUMBER: _ClassVar[int]
     PLAYER_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     acknowledged: int
     hello: Hello
@@ -45,10 +46,11 @@ class AttachRequest(_message.Message):
     drain: Drain
     leave: Leave
     player: Player
-    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., player: _Optional[_Union[Player, _Mapping]] = ...) -> None: ...
+    following: _containers.RepeatedCompositeFieldContainer[AttachRequest]
+    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., hello: _Optional[_Union[Hello, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., open: _Optional[_Union[Open, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., player: _Optional[_Union[Player, _Mapping]] = ..., following: _Optional[_Iterable[_Union[AttachRequest, _Mapping]]] = ...) -> None: ...
 
 class AttachResponse(_message.Message):
-    __slots__ = ("sequence", "acknowledged", "welcome", "batch", "policy", "close", "credit", "heartbeat", "drain", "state", "notice", "bans", "leave", "retire")
+    __slots__ = ("sequence", "acknowledged", "welcome", "batch", "policy", "close", "credit", "heartbeat", "drain", "state", "notice", "bans", "leave", "retire", "following")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     ACKNOWLEDGED_FIELD_NUMBER: _ClassVar[int]
     WELCOME_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +65,7 @@ class AttachResponse(_message.Message):
     BANS_FIELD_NUMBER: _ClassVar[int]
     LEAVE_FIELD_NUMBER: _ClassVar[int]
     RETIRE_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWING_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     acknowledged: int
     welcome: Welcome
@@ -77,7 +80,8 @@ class AttachResponse(_message.Message):
     bans: Bans
     leave: Leave
     retire: Retire
-    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., retire: _Optional[_Union[Retire, _Mapping]] = ...) -> None: ...
+    following: _containers.RepeatedCompositeFieldContainer[AttachResponse]
+    def __init__(self, sequence: _Optional[int] = ..., acknowledged: _Optional[int] = ..., welcome: _Optional[_Union[Welcome, _Mapping]] = ..., batch: _Optional[_Union[Batch, _Mapping]] = ..., policy: _Optional[_Union[Policy, _Mapping]] = ..., close: _Optional[_Union[Close, _Mapping]] = ..., credit: _Optional[_Union[Credit, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., state: _Optional[_Union[State, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ..., bans: _Optional[_Union[Bans, _Mapping]] = ..., leave: _Optional[_Union[Leave, _Mapping]] = ..., retire: _Optional[_Union[Retire, _Mapping]] = ..., following: _Optional[_Iterable[_Union[AttachResponse, _Mapping]]] = ...) -> None: ...
 
 class Hello(_message.Message):
     __slots__ = ("protocol_version", "tunnel_id", "edge_name", "region", "software_version", "resume", "window_bytes", "epoch", "place", "is_new_process", "can_retire", "process_id")
