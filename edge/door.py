@@ -54,6 +54,9 @@ class Hope(Enum):
     SOON = "soon"
 
 
+Picked = EdgeTunnel | Hope | Reason
+"""The tunnel for a player, the hope for one, or why there is none."""
+
 ROOM_BESIDE_SESSIONS = MAX_FAREWELLS + MAX_HEADER_WAITS
 """Connections that are no sessions, at most."""
 
@@ -82,7 +85,7 @@ class Door:
         admission: Admission,
         limits: DoorLimits,
         *,
-        pick: Callable[[], EdgeTunnel | Hope | Reason],
+        pick: Callable[[], Picked],
         notice: Callable[[Reason], bytes],
         refused: Callable[[Reason, SocketAddress, str], None],
         ended: Callable[[Reason, SocketAddress, Session], None],
@@ -163,7 +166,7 @@ class Door:
             if self._admission.is_denied(link.address):
                 self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
             else:
-                self._open_session(link, said)
+                self._open_session(link, self._pick(), said)
             if link.session is not None:
                 link.resume()
             if time.monotonic() - began >= TURN_SECONDS:
@@ -196,7 +199,7 @@ class Door:
 
     def bring_in(self, connection: socket.socket, link: PlayerLink) -> None:
         """Go on with a connection that was taken back, and its session."""
-        self._adopt(connection, link)
+        self._adopt(connection, link, None)
 
     def count_again(self, link: PlayerLink) -> None:
         """Count a player who is in already, whatever the limits say."""
@@ -215,15 +218,15 @@ class Door:
         if self.connections >= self._limits.max_connections:
             self.close_at_once(connection, client)
         elif not self._limits.proxy_from.covers(link.address):
-            reason = self._admit(link)
-            if reason is None or self._may_tell(link, reason):
-                self._adopt(connection, link)
+            picked = self._admit(link)
+            if not isinstance(picked, Reason) or self._may_tell(link, picked):
+                self._adopt(connection, link, picked)
             else:
                 connection.close()
         elif self._header_waits < MAX_HEADER_WAITS:
             link.awaits_header = True
             self._header_waits += 1
-            self._adopt(connection, link)
+            self._adopt(connection, link, None)
         else:
             self._refused(Reason.EDGE_ACCEPT_RATE, client, "too many connections wait for their PROXY header")
             connection.close()
@@ -233,8 +236,8 @@ class Door:
         self._refused(Reason.SESSION_LIMIT, client, "out of descriptors")
         connection.close()
 
-    def _admit(self, link: PlayerLink) -> Reason | None:
-        """Ask the guard about a link's player; None means that he may come in, and is counted."""
+    def _admit(self, link: PlayerLink) -> Picked:
+        """Ask the guard about a link's player; he may come in, and is counted, where there is no reason against it."""
         picked = self._pick()
         if isinstance(picked, Reason):
             return picked
@@ -242,7 +245,7 @@ class Door:
         if isinstance(permit, Reason):
             return permit
         link.permit = permit
-        return None
+        return picked
 
     def _may_tell(self, link: PlayerLink, reason: Reason, detail: str = "") -> bool:
         """Count a refusal, and say whether there is something to tell the player and room to do it."""
@@ -260,8 +263,8 @@ class Door:
         link.refusal = reason
         return True
 
-    def _adopt(self, connection: socket.socket, link: PlayerLink) -> None:
-        """Take a connection over: let it wait for its header, open its session, or say farewell."""
+    def _adopt(self, connection: socket.socket, link: PlayerLink, picked: Picked | None) -> None:
+        """Take a connection over: let it wait for its header, open its session in a tunnel, or say farewell."""
         self.connections += 1
         link.dialled = _place(connection)
         try:
@@ -279,8 +282,8 @@ class Door:
         elif link.awaits_header:
             self._rounds.set(link, time.monotonic())
             link.events = HeaderWait(self, link)
-        else:
-            self._open_session(link)
+        elif picked is not None:
+            self._open_session(link, picked)
 
     # What the link calls.
 
@@ -289,11 +292,7 @@ class Door:
         self._stop_waiting(link)
         link.name_client(header.source or link.client)
         link.dialled = header.destination or link.dialled
-        reason = self._admit(link)
-        if reason is not None:
-            self._refuse(link, reason)
-            return
-        self._open_session(link, rest)
+        self._open_session(link, self._admit(link), rest)
 
     def header_refused(self, link: PlayerLink, why: str) -> None:
         """A listed sender sent something else."""
@@ -317,9 +316,8 @@ class Door:
             link.awaits_header = False
             self._header_waits -= 1
 
-    def _open_session(self, link: PlayerLink, said: bytes = b"") -> None:
+    def _open_session(self, link: PlayerLink, picked: Picked, said: bytes = b"") -> None:
         now = time.monotonic()
-        picked = self._pick()  # again: others came in since the guard was asked
         if isinstance(picked, Reason):
             self._refuse(link, picked)
             return
