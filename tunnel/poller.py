@@ -8,6 +8,7 @@ It knows links by a few methods, `Pollable`, and decides nothing about them.
 """
 
 import asyncio
+import contextlib
 import select
 
 from tunnel import system
@@ -76,7 +77,8 @@ class Poller:
     def remove(self, descriptor: int) -> None:
         """Watch it no more; must come before the descriptor is closed, which somebody else may hold as well."""
         if self._epoll is not None:
-            self._epoll.unregister(descriptor)
+            with contextlib.suppress(OSError):  # closed by somebody else: the system watches it no more
+                self._epoll.unregister(descriptor)
         self._forget(descriptor)
 
     def flush_soon(self, link: Pollable) -> None:
