@@ -22,6 +22,8 @@ _REASONS = {
     errno.ECONNREFUSED: Reason.ORIGIN_REFUSED,
     errno.EMFILE: Reason.CORE_EXHAUSTED,  # our own fault, not the game server's
     errno.ENFILE: Reason.CORE_EXHAUSTED,
+    errno.ENOSPC: Reason.CORE_EXHAUSTED,  # sockets that are watched: epoll(7)
+    errno.ENOMEM: Reason.CORE_EXHAUSTED,
 }
 
 

@@ -269,9 +269,13 @@ class Door:
         link.dialled = _place(connection)
         try:
             link.start(connection, self._poller)
-        except OSError:  # the system watches no more of them
+        except OSError as error:  # the system watches no more of them
             connection.close()
             self.left(link)
+            if link.session is not None:
+                link.session.connect_failed(Reason.CLIENT_LOST)
+            elif link.refusal is None:
+                self._refused(Reason.SESSION_LIMIT, link.client, f"the system watches no more: {error.strerror}")
             return
         if link.refusal is not None:
             self._say_farewell(link)

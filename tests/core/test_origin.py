@@ -6,7 +6,8 @@ import socket
 import pytest
 
 from core.origin import DirectOrigin, OriginError
-from tests.relays import LOOPBACK, free_port, running_origin
+from tests.edge.test_door import Full
+from tests.relays import LOOPBACK, echo, free_port, running_origin
 from tests.tunnel.test_socket_link import Recorder
 from wire.reasons import Reason
 
@@ -55,3 +56,11 @@ async def test_silent() -> None:
         for each in filler:
             each.close()
     assert raised.value.reason is Reason.ORIGIN_TIMEOUT
+
+
+async def test_a_core_that_can_watch_no_more_sockets_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.origin.Poller", Full)
+    async with running_origin(echo) as port:
+        with pytest.raises(OriginError, match="No space left") as raised:
+            await direct(LOOPBACK, port).open(Recorder())
+    assert raised.value.reason is Reason.CORE_EXHAUSTED

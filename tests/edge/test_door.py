@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -29,6 +31,7 @@ from tests.relays import (
     running_edge,
     running_origin,
 )
+from tunnel.poller import Pollable, Poller
 from wire.reasons import Reason, explain
 
 FRAME = b"\x00\x05abc"
@@ -329,3 +332,20 @@ async def test_nothing_is_kept_of_those_who_left() -> None:
             results = [await outcome(await connect(running)) for _ in range(5)]
             assert results.count("in") == 3
             await running.leave()
+
+
+class Full(Poller):
+    """What is left when the system watches no more sockets."""
+
+    def add(self, descriptor: int, link: Pollable) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+async def test_a_connection_that_cannot_be_watched_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.door.Poller", Full)
+    async with relay(STRICT) as players:
+        reader, _ = await connect(players)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        assert players.edge.counters.sessions_refused == {"session_limit": 1}
+        assert players.edge.connections == 0
