@@ -121,7 +121,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             listen_address=listener.packed,
             listen_port=listener.port,
         )
-        self.queue.add(tunnel_pb2.AttachRequest(open=announcement))
+        self.queue.add(tunnel_pb2.AttachRequest(open=announcement), can_wait=True)
         self.opened_since_load += 1
         session.connect(link)
         return session
@@ -175,7 +175,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         super().tick(now_seconds)
         if self._player_word is not None:
             for player in self._player_word.news(self.sessions):
-                self.queue.add(tunnel_pb2.AttachRequest(player=player))
+                self.queue.add(tunnel_pb2.AttachRequest(player=player), can_wait=True)
 
     def add_word(self, heartbeat: tunnel_pb2.Heartbeat) -> None:
         """Report how this edge is."""

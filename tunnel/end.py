@@ -310,7 +310,7 @@ class TunnelEnd(Generic[Message]):
 
     def send_close(self, slot: int, reason: str) -> None:
         """Tell the other end that this one has done with the slot."""
-        self.queue.add(self.message_type(close=tunnel_pb2.Close(slot=slot, reason=reason)))
+        self.queue.add(self.message_type(close=tunnel_pb2.Close(slot=slot, reason=reason)), can_wait=True)
 
     def closing_notice(self, reason: str) -> bytes:
         """Return what the link's other side is told; nothing unless a subclass knows how."""

@@ -51,6 +51,10 @@ REST_SECONDS = 0.05
 """How long a keep-alive waits for company. Ten thousand connections that idle were otherwise hundreds of messages a
 second that carried one each; who waits for it waits for many seconds."""
 
+COMPANY_SECONDS = 0.01
+"""How long a control message that can wait does so for company, and how long ago the last message was in a tunnel that
+is quiet. A flush of its own would have the frames of those who play wait for the end of a window."""
+
 LOW_WATER_BYTES = 256 * 1024
 """At this the paused sessions go on, some at a time."""
 
@@ -98,7 +102,8 @@ class Outbox(Generic[Message]):
         self._room.set()
         self._waiting: dict[Pausable, None] = {}  # in order, and each once
         self._last_flush_seconds = 0.0
-        self._resting: asyncio.TimerHandle | None = None  # ends the wait of what can wait
+        self._resting: asyncio.TimerHandle | None = None  # ends the wait of keep-alives
+        self._awaiting: asyncio.TimerHandle | None = None  # ends the wait of control messages that can
 
     @property
     def pending_bytes(self) -> int:
@@ -115,13 +120,21 @@ class Outbox(Generic[Message]):
         """Remember a session that paused because of congestion; it is told once when there is room."""
         self._waiting[who] = None
 
-    def add(self, message: Message) -> None:
-        """Queue a control message behind everything queued so far."""
+    def add(self, message: Message, *, can_wait: bool = False) -> None:
+        """Queue a control message behind everything queued so far.
+
+        One that ``can_wait`` goes with the next that cannot, or in a few milliseconds; at once if the tunnel is quiet.
+        """
         self._seal()
         size = max(CONTROL_BYTES, message.ByteSize())
         message.sequence = self._delivery.add(message, size)
         self.buffer.sealed_bytes += size
-        self._wake()
+        if can_wait and asyncio.get_running_loop().time() - self._last_flush_seconds < COMPANY_SECONDS:
+            self._idle.clear()
+            if self._awaiting is None:
+                self._awaiting = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._waited)
+        else:
+            self._wake()
 
     def add_urgent(self, message: Message) -> None:
         """Send a message that does not count before all others; it takes the place of a heartbeat that still waits."""
@@ -278,6 +291,11 @@ class Outbox(Generic[Message]):
         self._idle.clear()
         if self._resting is None:
             self._resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
+
+    def _waited(self) -> None:
+        self._awaiting = None
+        if self._delivery.has_unwritten():
+            self._wake()
 
     def _rested(self) -> None:
         self._resting = None

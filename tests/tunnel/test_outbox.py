@@ -139,6 +139,49 @@ async def test_what_went_along_is_sent_again_by_itself_when_the_road_breaks() ->
     assert [each.sequence for each in again.messages] == [3]
 
 
+async def test_what_can_wait_goes_at_once_when_the_tunnel_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", 0.0)
+    outbox, writer = make_outbox(), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.add(close_of(1), can_wait=True)
+        await outbox.drained()
+    assert [each.close.slot for each in writer.messages] == [1]
+
+
+async def test_what_can_wait_goes_with_the_next_bytes_and_before_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", LONG_SECONDS)
+    outbox, writer = make_outbox(), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, b"a")
+        await outbox.drained()
+        outbox.add(close_of(1), can_wait=True)
+        await turns()
+        assert len(writer.written) == 1
+        outbox.buffer.add(2, ChunkKind.DATA, b"b")
+        await outbox.drained()
+    assert [each.WhichOneof("message") for each in writer.messages] == ["batch", "close", "batch"]
+    assert len(writer.written) == 2
+
+
+async def test_what_finds_no_company_goes_by_itself_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox, writer = make_outbox(), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        for slot in (1, 2, 3):  # the next wait is like the first
+            monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", LONG_SECONDS)
+            outbox.buffer.add(slot, ChunkKind.DATA, b"a")
+            await outbox.drained()
+            monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", 0.02)
+            outbox.add(close_of(slot), can_wait=True)
+            await outbox.drained()
+    assert [each.close.slot for each in writer.messages if each.HasField("close")] == [1, 2, 3]
+
+
+async def turns() -> None:
+    """Let the writer do what it would do by itself."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 IDLE = b"\x00\x02"
 
 
