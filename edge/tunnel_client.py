@@ -99,6 +99,7 @@ class TunnelClient:
         self._counters = counters
         self._on_tunnel = on_tunnel
         self._on_policy = on_policy
+        self._first_policy: tunnel_pb2.AttachResponse | None = None  # of a new tunnel that is not carried yet
         self._on_away = on_away
         self._random = random
         self._backoff = Backoff(random)
@@ -318,6 +319,7 @@ class TunnelClient:
             ring_bytes=settings.ring_bytes,
         )
         tunnel.delivery.accept(message.sequence, message.acknowledged)
+        self._first_policy = message
         self.tunnel = tunnel
         self._on_policy(message.policy)
         self.is_away = False
@@ -370,6 +372,9 @@ class TunnelClient:
         if tunnel.attachments == 0:
             self._on_tunnel(tunnel)
         try:
+            first, self._first_policy = self._first_policy, None
+            if first is not None:  # what came with it is for a tunnel that everybody knows of
+                tunnel.handle_following(first)
             await attachment.carry(read, call.write)
             code = await call.code()
             if code is grpc.StatusCode.INVALID_ARGUMENT:  # our own fault: there is no tunnel any more

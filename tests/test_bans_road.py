@@ -10,7 +10,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from core.core import Core
-from edge.admission import Permit
 from edge.edge import Edge
 from games.echo import notice
 from games.pko.connection import Login, LoginAccepted
@@ -30,7 +29,7 @@ from tests.relays import (
     running_origin,
     running_relay,
 )
-from tunnel.bans import MAX_BANS, Ban, BanChanges, Banned, banned_network
+from tunnel.bans import MAX_BANS, Ban, Banned, banned_network
 from tunnel.bans_codec import BansPacker
 from wire.reasons import Reason, explain
 
@@ -140,21 +139,6 @@ async def test_a_ban_is_over_when_its_time_is() -> None:
         await until(lambda: edge.bans.address_notice(HERE.value) is None)
         assert await comes_in(edge)
         await leave(edge)
-
-
-async def test_who_is_banned_between_the_guard_and_the_session_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with two_edges() as (_, edge, _):
-        admit = edge._admission.admit
-
-        def admit_and_ban(address: bytes, now_seconds: float) -> Permit | Reason:
-            permit = admit(address, now_seconds)
-            edge.bans.book(f"{LOOPBACK}:1").take(BanChanges(added=(BAN,)))
-            return permit
-
-        monkeypatch.setattr(edge._admission, "admit", admit_and_ban)
-        assert await told(await connect(edge)) == BAN.notice
-        await leave(edge)
-        assert edge.counters.sessions_opened == 0
 
 
 async def test_an_edge_that_comes_later_is_told_too() -> None:

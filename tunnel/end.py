@@ -161,10 +161,14 @@ class TunnelEnd(Generic[Message]):
 
         Those before one that breaks the contract have been handled then.
         """
+        self._handle_one(message)
+        self.handle_following(message)
+
+    def handle_following(self, message: Any) -> None:
+        """Do what the messages say that follow one, which was handled; raises TunnelFault."""
         following = message.following
         if len(following) > MAX_FOLLOWING:
             raise TunnelFault(f"{len(following)} messages follow one: at most {MAX_FOLLOWING} may")
-        self._handle_one(message)
         for each in following:
             if each.following or not each.sequence:
                 raise TunnelFault("a message that follows another is not sequenced, or has some following it")

@@ -101,7 +101,8 @@ class Outbox(Generic[Message]):
         self._room = asyncio.Event()
         self._room.set()
         self._waiting: dict[Pausable, None] = {}  # in order, and each once
-        self._last_flush_seconds = 0.0
+        self._last_flush_seconds = 0.0  # by the clock of the loop
+        self._flushed_at = -COMPANY_SECONDS  # the same by `time.monotonic`, whose time is finer
         self._resting: asyncio.TimerHandle | None = None  # ends the wait of keep-alives
         self._awaiting: asyncio.TimerHandle | None = None  # ends the wait of control messages that can
 
@@ -129,7 +130,7 @@ class Outbox(Generic[Message]):
         size = max(CONTROL_BYTES, message.ByteSize())
         message.sequence = self._delivery.add(message, size)
         self.buffer.sealed_bytes += size
-        if can_wait and asyncio.get_running_loop().time() - self._last_flush_seconds < COMPANY_SECONDS:
+        if can_wait and time.monotonic() - self._flushed_at < COMPANY_SECONDS:
             self._idle.clear()
             if self._awaiting is None:
                 self._awaiting = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._waited)
@@ -183,7 +184,8 @@ class Outbox(Generic[Message]):
             if early > 0 and self.pending_bytes < SEAL_BYTES:
                 await self._gather(early)
             self._last_flush_seconds = clock()
-            self.flow.flush_delay.note(time.monotonic() - woken)
+            self._flushed_at = time.monotonic()
+            self.flow.flush_delay.note(self._flushed_at - woken)
             self._seal()
             await self._write_all(write)
             self._relieve()
