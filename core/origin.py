@@ -76,24 +76,26 @@ class DirectOrigin:
 
 async def _connect(host: str, port: int) -> socket.socket:
     """Return a connected socket that is set up: to the first address of the host that takes it. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    failed: OSError | None = None
-    for family, kind, protocol, _, address in await _addresses(host, port):
-        connection = None
+    failed = OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+    for found in await _addresses(host, port):
         try:
-            connection = socket.socket(family, kind, protocol)
-            connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
-            set_up_socket(connection)
-            await loop.sock_connect(connection, address)
+            return await _connect_to(*found)
         except OSError as error:
             failed = error
-        except BaseException:
-            _close(connection)
-            raise
-        else:
-            return connection
-        _close(connection)
-    raise failed or OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+    raise failed
+
+
+async def _connect_to(family: int, kind: int, protocol: int, _: str, address: Any) -> socket.socket:
+    """Connect to one of what `socket.getaddrinfo` found; raises OSError, and leaves nothing open then."""
+    connection = socket.socket(family, kind, protocol)
+    try:
+        connection.setblocking(False)  # noqa: FBT003 - the socket's own signature
+        set_up_socket(connection)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 async def _addresses(host: str, port: int) -> Sequence[Any]:
@@ -107,11 +109,6 @@ def _numeric(host: str, port: int) -> Sequence[Any]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         return ()
-
-
-def _close(connection: socket.socket | None) -> None:
-    if connection is not None:
-        connection.close()
 
 
 def connect_error(host: str, port: int, error: OSError, timeout_seconds: float) -> OriginError:

@@ -11,7 +11,7 @@ import select
 def receive(descriptor: int, size: int) -> bytes | None:
     """Return what a socket that does not block has, up to ``size`` bytes: nothing at its end, None for nothing yet.
 
-    ``size`` is at most `MAX_RECEIVE_BYTES`. Raises OSError.
+    ``size`` is at most 64 KiB, which the compiled form has on its stack. Raises OSError.
     """
     try:
         return os.read(descriptor, size)
@@ -30,10 +30,6 @@ def transmit(descriptor: int, data: bytes | bytearray) -> int:
 def take_ready(epoll: select.epoll, limit: int) -> list[int]:
     """Return which sockets of a set are ready, without waiting: descriptor << 32 | events, for ``limit`` at most.
 
-    ``limit`` is at most `MAX_READY`. Raises OSError.
+    ``limit`` is at most 128, for the same reason. Raises OSError.
     """
     return [descriptor << 32 | events for descriptor, events in epoll.poll(0, limit)]
-
-
-MAX_RECEIVE_BYTES = 64 * 1024
-MAX_READY = 128
