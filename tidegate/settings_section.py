@@ -30,7 +30,10 @@ FlushWindowMilliseconds = Annotated[
         ge=0,
         le=100,
         allow_inf_nan=False,
-        description="Longest wait for company before a batch goes out; 0 sends each at once, at more CPU.",
+        description=(
+            "How long a batch waits for company, three times as long while processor time is short; "
+            "0 sends each at once, at more CPU."
+        ),
     ),
 ]
 DrainSeconds = Annotated[
