@@ -56,7 +56,7 @@ TYPICAL: Mapping[str, Traffic] = {
     "raw": Traffic(10, 10, 64, 64),
 }
 """By game pack. For `pko`, 3 a second of 67 bytes is what the project's own bots send; what a player gets is assumed to
-be what two or three others in sight do. Measure your own game: `tidegate_edge_frames_total` has both directions."""
+be what two or three others in sight do. Measure your own game: `tidegate_core_frames_total` has both directions."""
 
 
 @dataclass(frozen=True, slots=True)

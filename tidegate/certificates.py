@@ -59,8 +59,13 @@ def is_allowed(settings: Settings, address: Address) -> bool:
 
 
 def check(settings: Settings) -> "Identity | None":
-    """Check the certificate files as the relay of the certificate's own role would; raises StartError."""
+    """Check the certificate files as the relay of the certificate's own role would; raises StartError.
+
+    Without any, check that a core and an edge of these settings may go without.
+    """
     if not settings.tls.certificate_file:
+        _refuse_without(settings, "core")
+        _refuse_without(settings, "edge")
         return None
     from fleet.tls.certificate_files import role_of
     from fleet.tls.pem_files import CertificateError

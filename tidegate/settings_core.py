@@ -65,7 +65,10 @@ class CoreSettings(Section):
         ge=0,
         le=20,
         allow_inf_nan=False,
-        description="How often a core that registers connects to the game server while no player does; 0 is never.",
+        description=(
+            "How often a core that registers, or has `http.listen`, connects to the game server while no player does; "
+            "0 is never."
+        ),
     )
     admin: AdminText = Field(
         "",

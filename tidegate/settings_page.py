@@ -67,6 +67,8 @@ def _default_of(section: str, name: str) -> str:
     default = field_of(section, name).default
     if default is PydanticUndefined:
         return "empty" if (section, name) == FRAMING else "the machine's name"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
     if isinstance(default, float):
         return f"`{default:g}`"
     return f"`{default}`" if str(default) else "empty"

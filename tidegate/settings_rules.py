@@ -104,7 +104,7 @@ def rule_of(section: str, name: str) -> str:
         return TEXT_RULES.get(f"{section}.{name}") or TEXT_RULES.get(name, NAME_RULE)
     kind = "a whole number" if field.annotation is int else "a number"
     low, high = _bounds(field)
-    return f"{kind} from {low:g} to {high:.0f} ({unit_of(name)})"
+    return f"{kind} from {low:.10g} to {high:.10g} ({unit_of(name)})"
 
 
 def unit_of(name: str) -> str:

@@ -31,7 +31,7 @@ FlushWindowMilliseconds = Annotated[
         le=100,
         allow_inf_nan=False,
         description=(
-            "How long a batch waits for company, three times as long while processor time is short; "
+            "How long a batch waits for company, up to three times as long while processor time is short; "
             "0 sends each at once, at more CPU."
         ),
     ),

@@ -143,8 +143,9 @@ def test_addresses_and_ports_fit_together() -> None:
         assert edge.edge.name == SERVICES[name]["hostname"] == name
         assert edge.discovery.advertise == f"{name}:{edge.edge.listen.port}"
         assert edge.discovery.consul_address == core.discovery.consul_address == Address("consul", 8500)
-        (published,) = SERVICES[name]["ports"]
-        assert published.split(":")[-1] == str(edge.edge.listen.port)
+        players, probes = SERVICES[name]["ports"]
+        assert players.split(":")[-1] == str(edge.edge.listen.port)
+        assert probes == f"{players}/udp"
     assert core.discovery.advertise == f"core:{core.core.listen.port}"
     assert core.store.url.startswith("redis://redis:6379")
     assert settings_of("edge-1").edge.region != settings_of("edge-2").edge.region

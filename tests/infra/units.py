@@ -8,7 +8,10 @@ FOLDER = ROOT / "infra" / "systemd"
 PROGRAM = "/opt/tidegate/bin/tidegate"
 UNITS = sorted(FOLDER.glob("*.service"))
 
-WITHOUT_CERTIFICATES = {f"TIDEGATE_TLS_{name}_FILE": "" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "REVOKED")}
+WITHOUT_CERTIFICATES = {
+    **{f"TIDEGATE_TLS_{name}_FILE": "" for name in ("CERTIFICATE", "KEY", "AUTHORITY", "REVOKED")},
+    "TIDEGATE_TLS_INSECURE": "true",
+}
 """For looking at settings where no certificate has been made."""
 
 Unit = Mapping[tuple[str, str], list[str]]

@@ -298,6 +298,13 @@ def test_check_config_prints_what_loads_back(capsys: pytest.CaptureFixture[str],
     assert run("check-config", "--config", str(tmp_path / "t.toml")) == 0
 
 
+@pytest.mark.parametrize("setting", ["core.listen=0.0.0.0:7400", "edge.core=10.0.0.5:7400"])
+def test_settings_with_which_no_relay_would_start_are_told(setting: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check-config", "--set", setting) == 2
+    assert "without certificates" in capsys.readouterr().err
+    assert run("check-config", "--set", setting, "--set", "tls.insecure=true") == 0
+
+
 def test_mistakes_are_text_and_status_2(tmp_path: Path) -> None:
     file = tmp_path / "t.toml"
     file.write_text("[edge]\nlisten = 5\n[game]\nname = 'pok'\nname_ = 1\n")

@@ -10,7 +10,8 @@ def check_config(config: Config = None, assignments: Assignments = None) -> None
 
     Each setting has a comment that says where it came from. The output is a
     settings file that gives the same settings. Exit status 0 if everything is
-    right, 2 if not. Certificate files are read and checked, too.
+    right, 2 if not. Certificate files are read and checked, too, and whether
+    relays on several machines may go without.
 
     \b
     Examples:
@@ -19,7 +20,8 @@ def check_config(config: Config = None, assignments: Assignments = None) -> None
     """
     settings = load(config, assignments, {})
     print(settings.as_toml(), end="")
-    if settings.tls.certificate_file:
-        from tidegate.certificates import check
+    from tidegate.certificates import check  # it imports the settings' library, which --help does without
 
-        print(f"tidegate: the certificate is of {check(settings)}", file=sys.stderr)
+    identity = check(settings)
+    if identity is not None:
+        print(f"tidegate: the certificate is of {identity}", file=sys.stderr)

@@ -17,8 +17,10 @@ _HEAD = """\
 Every process answers over HTTP where it is told to:
 
 ```sh
-tidegate core --listen 10.0.0.5:7400 --game pko --origin 127.0.0.1:1974 --http 10.0.0.5:9400
-tidegate edge --listen 0.0.0.0:1973 --core 10.0.0.5:7400 --http 10.0.0.9:9400
+tidegate core --listen 10.0.0.5:7400 --game pko --origin 127.0.0.1:1974 \\
+    --certificates certs/core-core-1 --http 10.0.0.5:9400
+tidegate edge --listen 0.0.0.0:1973 --core 10.0.0.5:7400 \\
+    --certificates certs/edge-fra-1 --http 10.0.0.9:9400
 curl http://10.0.0.5:9400/metrics
 ```
 
