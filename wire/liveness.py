@@ -79,10 +79,14 @@ class Liveness:
         return now_ns, self._echo_ns, waited
 
     def take(self, sent_ns: int, echoed_ns: int, waited_ns: int, now_ns: int) -> None:
-        """Learn from the other end's heartbeat; raises TunnelFault for an echo that cannot be."""
-        if echoed_ns and not (self._began_ns <= echoed_ns and 0 <= waited_ns <= now_ns - echoed_ns):
-            raise TunnelFault(f"heartbeat that waited {waited_ns} ns of {now_ns - echoed_ns}")
-        if echoed_ns:
+        """Learn from the other end's heartbeat; raises TunnelFault for an echo of what was never said.
+
+        That it waited there for longer than it was away can be: two machines' clocks do not run alike, and one of a
+        virtual machine that is moved stands still. Such an echo is no measure of the way.
+        """
+        if echoed_ns and not self._began_ns <= echoed_ns <= now_ns:
+            raise TunnelFault(f"heartbeat with an echo of {echoed_ns} ns, and now is {now_ns}")
+        if echoed_ns and 0 <= waited_ns <= now_ns - echoed_ns:
             self._measure(now_ns - echoed_ns - waited_ns)
         transit = now_ns - sent_ns
         if self._transit_ns is not None:
