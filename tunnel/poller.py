@@ -62,8 +62,13 @@ class Poller:
     def add(self, descriptor: int, link: Pollable) -> None:
         """Watch a socket that does not block; raises OSError. What is there already is told soon."""
         if self._epoll is None:
-            self._epoll = select.epoll()
-            self._loop.add_reader(self._epoll.fileno(), self.run)
+            epoll = select.epoll()
+            try:
+                self._loop.add_reader(epoll.fileno(), self.run)
+            except OSError:
+                epoll.close()
+                raise
+            self._epoll = epoll
         while len(self._links) <= descriptor:
             self._links.append(None)
         self._links[descriptor] = link

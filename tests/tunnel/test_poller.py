@@ -1,6 +1,7 @@
 """The poller: it watches while there is something to watch, and a link that fails costs only itself."""
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -149,3 +150,22 @@ async def test_a_link_that_fails_is_told_to_go_and_costs_nobody_else(failing: st
     if failing != "ready":
         assert good.calls == [(failing, None)]
     poller.remove(ours.fileno())
+
+
+async def test_where_the_set_cannot_be_watched_the_next_socket_has_one_that_is(ends: Ends) -> None:
+    ours, theirs = ends
+    poller, link = Poller(), Listening()
+    loop = asyncio.get_running_loop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "add_reader", out_of_watches, raising=False)
+        with pytest.raises(OSError, match="No space left"):
+            poller.add(ours.fileno(), link)
+    poller.add(ours.fileno(), link)
+    theirs.send(b"a")
+    async with asyncio.timeout(5):
+        await link.told.wait()
+    poller.remove(ours.fileno())
+
+
+def out_of_watches(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
