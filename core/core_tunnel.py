@@ -271,7 +271,13 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             session.connect_failed(error.reason)
             self._give_place_back(session.slot)
             return
-        await self._until_awake()
+        try:
+            await self._until_awake()
+        except BaseException:  # the session has ended, and nobody else knows of the link
+            link.abort()
+            raise
+        if self.is_over:  # its turn to end has only not come yet
+            session.tunnel_gone(Reason.TUNNEL_LOST)
         self._connecting.pop(session.slot, None)
         self._watch.worked()
         if session.reason:  # it ended meanwhile; the link only gets what was accepted for it
