@@ -32,14 +32,12 @@ _log = structlog.get_logger("edge.door")
 MAX_FAREWELLS = 256
 """Refused players who are being told why at one time; each keeps a descriptor for up to the linger time."""
 
-SWEPT_AT_ONCE = 500
-"""Sessions that are looked up in the bans before the loop turns to those who play: about 2 ms."""
-
 SWEEP_PAUSE_SECONDS = 0.05
-"""How long bans may change before all sessions are looked up again."""
+"""How long lists and bans may change before all sessions are looked up again."""
 
 TURN_SECONDS = 0.001
-"""How long deadlines are looked after before the loop turns to those who play: some five sessions are ended in it."""
+"""How long deadlines, lists and bans are looked after before the loop turns to those who play: some five sessions are
+ended in it, or some hundred looked up."""
 
 MAX_HEADER_WAITS = 512
 """Connections of listed senders whose header has not come yet."""
@@ -127,23 +125,24 @@ class Door:
                 return False
         return True
 
-    def end_denied(self) -> None:
-        """End the sessions of players whose address the lists keep out by now."""
+    async def end_unwanted(self) -> None:
+        """End the sessions of players who are on a deny list or banned by now, by address or by what they play as."""
+        began = time.monotonic()
         for link in self._rounds.members():
-            if link.session is not None and self._admission.is_denied(link.address):
-                self._end(link, Reason.CLIENT_ADDRESS_DENIED)
-
-    async def end_banned(self) -> None:
-        """End the sessions of players who are banned by now, by their address or by what they play as."""
-        members = self._rounds.members()
-        for start in range(0, len(members), SWEPT_AT_ONCE):
-            for link in members[start : start + SWEPT_AT_ONCE]:
-                if link.session is not None:
-                    reason = self._admission.find_ban(link.address, link.session.identity)
-                    if reason is not None:
-                        self._end(link, reason)
-            await asyncio.sleep(0)
+            reason = self._find_against(link)
+            if reason is not None:
+                self._end(link, reason)
+            if time.monotonic() - began >= TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = time.monotonic()
         await asyncio.sleep(SWEEP_PAUSE_SECONDS)
+
+    def _find_against(self, link: PlayerLink) -> Reason | None:
+        if link.session is None:
+            return None
+        if self._admission.is_denied(link.address):
+            return Reason.CLIENT_ADDRESS_DENIED
+        return self._admission.find_ban(link.address, link.session.identity)
 
     def _end(self, link: PlayerLink, reason: Reason) -> None:
         if link.session is None:
@@ -166,9 +165,8 @@ class Door:
             if self._admission.is_denied(link.address):
                 self._refuse(link, Reason.CLIENT_ADDRESS_DENIED)
             else:
+                link.resume()  # first: a session may pause it again
                 self._open_session(link, self._pick(), said)
-            if link.session is not None:
-                link.resume()
             if time.monotonic() - began >= TURN_SECONDS:
                 self._loop.call_soon(self.open_waiting)
                 return

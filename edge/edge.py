@@ -71,8 +71,8 @@ class Edge:
         self.lists = ListFiles(rules.deny_file, rules.allow_file)
         self.bans = BanBooks(time.monotonic, has_tunnel=lambda core: self._cores.has_tunnel(core))
         self._bans_cache = BansCache(config.bans_cache, self.bans)
-        self._bans_changed = asyncio.Event()
-        self.bans.on_change.append(self._bans_changed.set)
+        self._unwanted_changed = asyncio.Event()  # the lists or the bans say something else
+        self.bans.on_change.append(self._unwanted_changed.set)
         counts = rules.counts or private_counts(config.max_connections)
         self._admission = Admission(rules.limits, rules.exempt, self.lists.lists, counts, self.bans)
         self._denied_names = DeniedNames(self._admission)
@@ -194,7 +194,7 @@ class Edge:
                 tasks.create_task(self._tick(), name="edge-tick")
                 tasks.create_task(self._door.keep_deadlines(), name="edge-deadlines")
                 tasks.create_task(self.lists.run(), name="edge-lists")
-                tasks.create_task(self._end_banned(), name="edge-bans")
+                tasks.create_task(self._end_unwanted(), name="edge-unwanted")
                 tasks.create_task(self._bans_cache.run(), name="edge-bans-cache")
                 if self._config.credentials is not None:
                     tasks.create_task(self._config.credentials.run(), name="certificates")
@@ -353,13 +353,13 @@ class Edge:
 
     def _lists_changed(self, lists: AccessLists) -> None:
         self._admission.lists = lists
-        self._door.end_denied()
+        self._unwanted_changed.set()
 
-    async def _end_banned(self) -> None:
+    async def _end_unwanted(self) -> None:
         while True:
-            await self._bans_changed.wait()
-            self._bans_changed.clear()
-            await self._door.end_banned()
+            await self._unwanted_changed.wait()
+            self._unwanted_changed.clear()
+            await self._door.end_unwanted()
 
     async def _tick(self) -> None:
         clock = asyncio.get_running_loop().time
