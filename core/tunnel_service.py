@@ -188,7 +188,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
     def close(self) -> None:
         """End all tunnels: the core ends."""
         for tunnel in list(self.tunnels.values()):
-            self._end(tunnel, Reason.CORE_DRAINING)
+            self._end(tunnel, Reason.CORE_DRAINING, at_once=True)
 
     async def Attach(self, request_iterator: object, context: _Context) -> None:  # noqa: N802 - named by the contract
         """Serve one attachment from hello to its end."""
@@ -380,11 +380,11 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         )
         return tunnel
 
-    def _end(self, tunnel: CoreTunnel, reason: Reason) -> None:
+    def _end(self, tunnel: CoreTunnel, reason: Reason, *, at_once: bool = False) -> None:
         """The tunnel will not come back; harmless when done twice."""
         if self.tunnels.pop(tunnel.tunnel_id, None) is not None:
             self._bans.leave(tunnel.queue)
-            tunnel.gone(reason)
+            tunnel.gone(reason, at_once=at_once)
 
     def _counters_of(self, edge_name: str) -> Counters:
         if edge_name not in self.counters and len(self.counters) >= MAX_TUNNELS:

@@ -151,6 +151,8 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
             self._running -= 1
         else:
             self._clients[session.slot] = (client_host, since_seconds)
+        if session.is_half_closed:  # how long it has waited there is not known here: it waits anew
+            self.session_waits(session)
 
     def handle_other(self, kind: str, message: tunnel_pb2.AttachResponse) -> None:
         """Do what only a core says; raises TunnelFault when it breaks the contract."""

@@ -117,7 +117,7 @@ class TunnelClient:
         try:
             await self._keep_attached()
         finally:
-            self._lose("this edge ends", Reason.EDGE_DRAINING)
+            self._lose("this edge ends", Reason.EDGE_DRAINING, at_once=True)
 
     async def suspend(self) -> None:
         """Detach, and stay so until `go_on`: the tunnel and its sessions stand still."""
@@ -243,13 +243,13 @@ class TunnelClient:
             if tunnel.has_left or held >= self._hold_seconds():
                 self._lose(f"no core for {held:.1f} s", Reason.TUNNEL_LOST)
 
-    def _lose(self, why: str, reason: Reason) -> None:
+    def _lose(self, why: str, reason: Reason, *, at_once: bool = False) -> None:
         """The tunnel will not come back: its players are told to connect again."""
         tunnel, self.tunnel = self.tunnel, None
         if tunnel is not None:
             if tunnel.running_sessions:
                 _log.error("tunnel_lost", core=self.core, reason=why, sessions_ended=tunnel.running_sessions)
-            tunnel.gone(reason)
+            tunnel.gone(reason, at_once=at_once)
 
     async def _attach_once(self) -> None:
         async with contextlib.AsyncExitStack() as stack:

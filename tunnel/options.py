@@ -12,6 +12,10 @@ MAX_BATCH_BYTES = 1 << 20
 MAX_FOLLOWING = 63
 """Bound on the messages that follow another in one gRPC message, as the contract says."""
 
+MAX_FOLLOWING_BYTES = 16 * 1024
+"""Bound on the chunks of all those together, as the contract says: one gRPC message is handled at one go, and is to be
+no more work than one batch. What is larger is worth a gRPC message of its own."""
+
 DEFAULT_RING_BYTES = 32 << 20
 """What a tunnel may keep for the other end to get again. More waits only for one that does not come back."""
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.flow import Flow
-from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING
+from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
 from tunnel.pace import Pace
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
@@ -24,7 +24,7 @@ from wire.errors import TunnelFault
 SEAL_BYTES = 128 * 1024
 """A batch this long is closed and the next begun; with one socket read on top it stays under the contract's bound."""
 
-HELD_SEAL_BYTES = 512 * 1024
+HELD_SEAL_BYTES = 256 * 1024
 """The same while there is no attachment: what has piled up goes faster in few messages, each with several frames of
 every session, than it came."""
 
@@ -38,9 +38,6 @@ FULL_BYTES = 4 << 20
 CONTROL_BYTES = 128
 """What a control message counts for: about what it costs in memory."""
 
-FOLLOWING_BYTES = 16 * 1024
-"""What goes along in one gRPC message, at most: the rest is large enough to be worth one of its own."""
-
 BUSY_BYTES = 3 * 1024
 """More than this in one window is full load: some forty small frames, so as many thousand a second."""
 
@@ -52,8 +49,9 @@ REST_SECONDS = 0.05
 second that carried one each; who waits for it waits for many seconds."""
 
 COMPANY_SECONDS = 0.01
-"""How long a control message that can wait does so for company, and how long ago the last message was in a tunnel that
-is quiet. A flush of its own would have the frames of those who play wait for the end of a window."""
+"""How long what can wait does so for company (arrivals, departures, a game server's greeting), and how long ago the
+last message was in a tunnel that is quiet. A flush of its own would have the frames of those who play wait for the end
+of a window."""
 
 LOW_WATER_BYTES = 256 * 1024
 """At this the paused sessions go on, some at a time."""
@@ -91,7 +89,12 @@ class Outbox(Generic[Message]):
         self._pace = Pace(flush_window_seconds)
         self._ring_bytes = ring_bytes
         self.buffer = ChunkBuffer(
-            self._wake, self._rest, self._seal, seal_bytes=HELD_SEAL_BYTES, congested_bytes=ring_bytes // 2
+            self._wake,
+            self._rest,
+            self._wait,
+            self._seal,
+            seal_bytes=HELD_SEAL_BYTES,
+            congested_bytes=ring_bytes // 2,
         )
         self._hold_much()
         self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
@@ -130,10 +133,8 @@ class Outbox(Generic[Message]):
         size = max(CONTROL_BYTES, message.ByteSize())
         message.sequence = self._delivery.add(message, size)
         self.buffer.sealed_bytes += size
-        if can_wait and time.monotonic() - self._flushed_at < COMPANY_SECONDS:
-            self._idle.clear()
-            if self._awaiting is None:
-                self._awaiting = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._waited)
+        if can_wait:
+            self._wait()
         else:
             self._wake()
 
@@ -190,6 +191,8 @@ class Outbox(Generic[Message]):
             await self._write_all(write)
             self._relieve()
             if not self.buffer.is_due and self._urgent is None and not self._waiting:
+                if self._delivery.has_unwritten():  # those who were relieved have brought a whole batch
+                    continue
                 self._ready.clear()
                 if not self.buffer.size_bytes:
                     self._idle.set()
@@ -217,12 +220,10 @@ class Outbox(Generic[Message]):
 
         What is kept to be sent again is each message by itself, so one that others follow is a copy.
         """
+        room = MAX_FOLLOWING_BYTES - self._delivery.next_bytes
         message = self._take_one()
         size = self._delivery.next_bytes
-        if message is None or not size:
-            return message
-        room = FOLLOWING_BYTES - message.ByteSize()
-        if size > room:
+        if message is None or not 0 < size <= room:
             return message
         first = self._message()
         first.CopyFrom(message)
@@ -294,16 +295,29 @@ class Outbox(Generic[Message]):
         if self._resting is None:
             self._resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
 
+    def _wait(self) -> None:
+        """Let what can wait shortly go with the next message that does not, or in a while; at once if it is quiet."""
+        if time.monotonic() - self._flushed_at >= COMPANY_SECONDS:
+            self._wait_no_more()
+            return
+        self._idle.clear()
+        if self._awaiting is None:
+            self._awaiting = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._waited)
+
     def _waited(self) -> None:
         self._awaiting = None
-        if self._delivery.has_unwritten():
+        self._wait_no_more()
+
+    def _wait_no_more(self) -> None:
+        if self.buffer.size_bytes:
+            self.buffer.is_due = True
+            self._wake()
+        elif self._delivery.has_unwritten():
             self._wake()
 
     def _rested(self) -> None:
         self._resting = None
-        if self.buffer.size_bytes:
-            self.buffer.is_due = True
-            self._wake()
+        self._wait_no_more()
 
     def _seal(self) -> None:
         if self.buffer.size_bytes:

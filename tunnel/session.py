@@ -132,6 +132,11 @@ class Session:
         return self._scanner.frames, self._delivered, len(self._pending)
 
     @property
+    def is_half_closed(self) -> bool:
+        """Whether one side is over, and only the other can move the session on."""
+        return bool(self.reason) or self._link_ended or self._end_received
+
+    @property
     def heard_ns(self) -> int | None:
         """When the guard last got a whole frame, by the owner's clock; 0 for never, None without a guard."""
         return None if self._guard is None else self._guard.checked_ns
@@ -439,7 +444,7 @@ class Session:
         passed = guard.check(span, self._scanner, self._owner.now_ns())
         if guard.has_findings():
             for reply in guard.take_replies():
-                if self._link is not None:
+                if self._link is not None and self._writable:  # who does not read is not told
                     self._link.send(reply)
             self._owner.session_refused(self)
         return passed
@@ -447,7 +452,10 @@ class Session:
     def _tell_events(self, watcher: Watcher, span: bytes) -> None:
         """Tell the edge what a span says about the session, in front of the span itself."""
         for event in watcher.find(span, self._scanner):
-            self._buffer.add(self.slot, EVENT, event)
+            if self._delivered:
+                self._buffer.add(self.slot, EVENT, event)
+            else:  # it goes with the greeting
+                self._buffer.add_patient(self.slot, EVENT, event)
             if watcher.is_opaque(event):
                 self._watcher = None
 
@@ -580,7 +588,10 @@ class Session:
         """
         buffer = self._buffer
         if not self._pending and buffer.has_room(len(span)) and self._send.spend_all(len(span)):
-            buffer.add(self.slot, DATA, span)
+            if self._delivered or self._is_edge:
+                buffer.add(self.slot, DATA, span)
+            else:  # a greeting: to those who have said nothing, it is nothing that others should wait for
+                buffer.add_patient(self.slot, DATA, span)
             if self._link is None:
                 return
             if not buffer.has_room(len(span)):

@@ -3,6 +3,9 @@ cimport cython
 from tunnel.poller cimport Pollable, Poller
 from tunnel cimport system
 
+cdef unsigned int _WRITABLE, _NEARLY_OVER, _NEWS
+cdef Py_ssize_t _READ_BYTES, _READS_AT_ONCE
+
 cdef class SocketLink(Pollable):
     cdef public object events
     cdef Poller _poller

@@ -45,7 +45,11 @@ KEEPALIVE_IDLE_SECONDS = 60
 KEEPALIVE_INTERVAL_SECONDS = 15
 KEEPALIVE_PROBES = 4
 
+_WRITABLE = WRITABLE  # for this module, as C has them
+_NEARLY_OVER = NEARLY_OVER
 _NEWS = READABLE | NEARLY_OVER
+_READ_BYTES = READ_BYTES
+_READS_AT_ONCE = READS_AT_ONCE
 
 
 class SocketLink(Pollable):
@@ -107,11 +111,11 @@ class SocketLink(Pollable):
 
     def ready(self, mask: int) -> None:
         """The system has something to read or room to write: bits of `tunnel.poller`."""
-        if mask & WRITABLE and self._kept is not None:
+        if mask & _WRITABLE and self._kept is not None:
             self._send_kept()
         if mask & _NEWS:
             self._has_news = True
-            if mask & NEARLY_OVER:
+            if mask & _NEARLY_OVER:
                 self._is_nearly_over = True
             self.read()
 
@@ -122,12 +126,12 @@ class SocketLink(Pollable):
         """
         reads = 0
         while self._has_news and not self._paused and not self._is_standing and self._descriptor >= 0:
-            if reads == READS_AT_ONCE and self._poller is not None:
+            if reads == _READS_AT_ONCE and self._poller is not None:
                 self._poller.read_soon(self)
                 return
             reads += 1
             try:
-                data = system.receive(self._descriptor, READ_BYTES)
+                data = system.receive(self._descriptor, _READ_BYTES)
             except OSError as error:
                 self._lose(error)
                 return
@@ -138,7 +142,7 @@ class SocketLink(Pollable):
                 self._has_news = False
                 self._end()
                 return
-            if len(data) < READ_BYTES and not self._is_nearly_over:
+            if len(data) < _READ_BYTES and not self._is_nearly_over:
                 self._has_news = False
             events = self.events
             if events is not None and not self._closing:
@@ -326,7 +330,8 @@ class SocketLink(Pollable):
 def set_up_socket(found: socket.socket) -> None:
     """Bound what the system holds, send small frames at once, and ask a silent other side now and then. Raises OSError.
 
-    One that vanished is found in about two minutes. What a listening socket accepts has the same set up (tcp(7)).
+    One that vanished is found in about two minutes; if something was under way to it, when the system gives up sending
+    it again, which by default takes a quarter of an hour. What a listening socket accepts has the same set up (tcp(7)).
     """
     if found.family not in (socket.AF_INET, socket.AF_INET6):
         return

@@ -19,6 +19,7 @@ cpdef Py_ssize_t read_length(bytes batch, Py_ssize_t position) except -1
 cdef class ChunkBuffer:
     cdef object _wake
     cdef object _rest
+    cdef object _wait
     cdef object _seal
     cdef public bytes idle_frame
     cdef public bint is_due
@@ -34,4 +35,6 @@ cdef class ChunkBuffer:
     cpdef bint has_room(self, Py_ssize_t size)
     @cython.locals(was_empty=bint)
     cpdef add(self, unsigned long long slot, int kind, bytes payload)
+    cpdef add_patient(self, unsigned long long slot, int kind, bytes payload)
+    cdef _added(self)
     cpdef bytes take(self)

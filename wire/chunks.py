@@ -142,6 +142,7 @@ class ChunkBuffer:
 
     ``wake`` is called when the first chunk comes in that wants to go; ``rest`` when one comes into an empty buffer that
     can wait, which only says that somebody is still there: it is ``idle_frame``, the game's keep-alive, or nothing.
+    ``wait`` is called when one comes in that somebody said could wait shortly, and nothing wants to go yet.
     ``seal`` is called when there is as much as one message should carry: ``seal_bytes``, which may be changed, or
     SEAL_CHUNKS. ``sealed_bytes`` is what stands in messages that are not written yet.
     """
@@ -151,6 +152,7 @@ class ChunkBuffer:
         "_count",
         "_rest",
         "_seal",
+        "_wait",
         "_wake",
         "congested_bytes",
         "full_bytes",
@@ -164,6 +166,7 @@ class ChunkBuffer:
         self,
         wake: Callable[[], None],
         rest: Callable[[], None],
+        wait: Callable[[], None],
         seal: Callable[[], None],
         *,
         seal_bytes: int,
@@ -171,6 +174,7 @@ class ChunkBuffer:
     ) -> None:
         self._wake = wake
         self._rest = rest
+        self._wait = wait
         self._seal = seal
         self.seal_bytes = seal_bytes
         self.idle_frame = b""
@@ -209,6 +213,16 @@ class ChunkBuffer:
                 self._wake()
             elif was_empty:
                 self._rest()
+        self._added()
+
+    def add_patient(self, slot: int, kind: int, payload: bytes) -> None:
+        """Add a chunk that can wait shortly for others; raises EncodeError as `append_chunk` does."""
+        append_chunk(self._chunks, slot, kind, payload)
+        if not self.is_due:
+            self._wait()
+        self._added()
+
+    def _added(self) -> None:
         self._count += 1
         if len(self._chunks) >= self.seal_bytes or self._count >= SEAL_CHUNKS:
             self._seal()

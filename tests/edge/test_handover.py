@@ -26,6 +26,7 @@ from games.registry import load_pack
 from protos.tidegate.handover.v1 import handover_pb2
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tests.tunnel.fakes import FakeLink
+from tunnel.attachment import Attachment
 from tunnel.counters import Counters
 from tunnel.policy import encode_policy
 from tunnel.session import Session
@@ -223,3 +224,18 @@ def test_a_session_goes_on_as_if_nothing_had_happened(
     assert said_by(restored) == said_by(tunnel)
     assert other.save() == session.save()
     assert (other_link.is_closed, other_link.is_paused) == (link.is_closed, link.is_paused)
+
+
+@pytest.mark.parametrize(("step", "is_given_up"), [("ends", True), ("server ends", True), ("says", False)])
+async def test_who_waits_half_closed_is_given_up_in_time_by_the_successor_too(step: str, is_given_up: bool) -> None:
+    tunnel = edge_tunnel()
+    link = FakeLink()
+    session = link.session = tunnel.open_session(CLIENT, LISTENER, link)
+    play(session, link, [(step, 1)], 0)
+    restored = successor_of(tunnel)
+    restored.attach(Attachment(restored, "test"))
+    other = restored.sessions[session.slot]
+    other.connect(FakeLink(session=other))
+    for now_seconds in (0.0, 0.5, 2.0):  # seen, its progress is known, and none for longer than it may be
+        restored.tick(now_seconds)
+    assert (other.reason == "half_close_timeout") == is_given_up

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 
 from tunnel.counters import Counters
 from tunnel.owner import Side
@@ -67,7 +68,9 @@ class FakeEnd:
     def __init__(self, side: Side, notice: bytes = b"") -> None:
         self.side = side
         self.counters = Counters()
-        self.buffer = ChunkBuffer(lambda: None, lambda: None, lambda: None, seal_bytes=1 << 30, congested_bytes=1 << 30)
+        self.called: list[str] = []  # by the buffer: wake, rest or wait
+        call = {name: partial(self.called.append, name) for name in ("wake", "rest", "wait")}
+        self.buffer = ChunkBuffer(**call, seal=lambda: None, seal_bytes=1 << 30, congested_bytes=1 << 30)
         self.relief: list[Session] = []
         self._outgoing: deque[Event] = deque()
         self.waiting: list[int] = []

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
-from tunnel.options import MAX_FOLLOWING
-from tunnel.outbox import CONTROL_BYTES, FOLLOWING_BYTES, HIGH_WATER_BYTES, SEAL_BYTES, Outbox
+from tunnel.options import MAX_BATCH_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
+from tunnel.outbox import CONTROL_BYTES, HELD_SEAL_BYTES, HIGH_WATER_BYTES, SEAL_BYTES, Outbox
 from wire.chunks import ChunkKind, unpack_chunks
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
@@ -91,7 +91,7 @@ async def test_what_waits_goes_along_as_far_as_the_contract_allows() -> None:
 
 async def test_what_is_large_goes_by_itself() -> None:
     outbox, writer = make_outbox(), Writer()
-    large = bytes(FOLLOWING_BYTES)
+    large = bytes(MAX_FOLLOWING_BYTES)
     for slot, payload in ((1, b"small"), (2, large), (3, b"small"), (4, b"small")):
         outbox.buffer.add(slot, ChunkKind.DATA, payload)
         outbox.seal()
@@ -120,7 +120,7 @@ def test_everything_is_written_once_in_order_and_each_message_within_bounds(size
     assert [len(unpack_chunks(each.batch.chunks)[0][2]) for each in writer.messages] == sizes
     assert {each.acknowledged for each in writer.messages} == {received}
     for each in writer.written:
-        assert not each.following or each.ByteSize() <= FOLLOWING_BYTES + 64 * len(each.following)
+        assert not each.following or each.ByteSize() <= MAX_FOLLOWING_BYTES + 64 * len(each.following)
     assert not any(each.message.following for each in delivery.messages())  # what is kept is each by itself
 
 
@@ -174,6 +174,58 @@ async def test_what_finds_no_company_goes_by_itself_in_a_while(monkeypatch: pyte
             outbox.add(close_of(slot), can_wait=True)
             await outbox.drained()
     assert [each.close.slot for each in writer.messages if each.HasField("close")] == [1, 2, 3]
+
+
+async def test_chunks_that_can_wait_do_as_control_messages_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox, writer = make_outbox(), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", 0.0)
+        outbox.buffer.add_patient(1, ChunkKind.DATA, b"a")  # quiet: at once
+        await outbox.drained()
+        monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", LONG_SECONDS)
+        outbox.buffer.add_patient(2, ChunkKind.DATA, b"b")
+        await turns()
+        assert len(writer.written) == 1
+        outbox.buffer.add(3, ChunkKind.DATA, b"c")
+        await outbox.drained()
+        outbox.buffer.add_patient(4, ChunkKind.DATA, b"d")
+        outbox.add(close_of(4))
+        await outbox.drained()
+    slots = [[slot for slot, _, _ in unpack_chunks(each.batch.chunks)] for each in writer.written]
+    assert slots == [[1], [2, 3], [4]]
+
+
+async def test_a_chunk_that_finds_no_company_goes_by_itself_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox, writer = make_outbox(), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, b"a")
+        await outbox.drained()
+        monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", 0.02)
+        outbox.buffer.add_patient(1, ChunkKind.DATA, b"b")
+        await outbox.drained()
+    assert [each.batch.chunks[8:] for each in writer.messages] == [b"a", b"b"]
+
+
+async def test_a_whole_batch_from_those_who_were_relieved_is_written_at_once() -> None:
+    outbox, writer = make_outbox(), Writer()
+
+    class Relieved:
+        def tunnel_relieved(self) -> None:
+            outbox.buffer.add(2, ChunkKind.DATA, bytes(SEAL_BYTES))
+
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, bytes(10))
+        outbox.wait_for_relief(Relieved())
+        await outbox.drained()
+        assert writer.payload_bytes == 10 + SEAL_BYTES
+
+
+def test_a_batch_that_is_held_never_outgrows_the_contract() -> None:
+    outbox = make_outbox()
+    outbox.buffer.add(1, ChunkKind.DATA, bytes(HELD_SEAL_BYTES - 9))
+    outbox.buffer.add(1, ChunkKind.DATA, bytes(512 * 1024))  # the largest window there can be
+    outbox.seal()
+    assert max(len(each.message.batch.chunks) for each in outbox._delivery.messages()) <= MAX_BATCH_BYTES
 
 
 async def turns() -> None:

@@ -81,6 +81,17 @@ def test_keep_alives_of_a_player_who_has_said_nothing_do_not_wait() -> None:
     assert link.awaited == 1
 
 
+def test_a_greeting_waits_for_company_and_what_comes_later_does_not() -> None:
+    core, frame = FakeEnd(CORE_SIDE), frame_of(FRAMED, 10)
+    session, _ = make(core, FRAMED)
+    session.link_data(frame)
+    assert core.called == ["wait"]
+    assert list(core.outgoing) == [("data", 1, frame)]
+    session.tunnel_data(frame)
+    session.link_data(frame)
+    assert core.called == ["wait", "wake"]
+
+
 def test_a_bad_frame_ends_the_session_behind_the_good_ones() -> None:
     end = FakeEnd(EDGE_SIDE, notice=b"bye")
     session, link = make(end, FRAMED)

@@ -85,6 +85,17 @@ def test_what_is_remembered_travels_too_and_an_answer_goes_to_the_player() -> No
     assert pair.player_link.sent.endswith(b"\x00\x02")
 
 
+def test_who_does_not_read_gets_no_answers() -> None:
+    pair = Pair()
+    pair.player_sends(LOGIN_FRAME)
+    pair.server_sends(ACCEPTED_FRAME, frame(ECHO, b"abcdefgh"))
+    sent = bytes(pair.player_link.sent)
+    pair.player.link_writable(writable=False)
+    assert pair.player_sends(frame(PING, b"forged!!")) == b""
+    assert bytes(pair.player_link.sent) == sent
+    assert sum(pair.edge.counters.frames_refused.values()) == 1
+
+
 def test_a_refusal_that_closes_ends_the_session_behind_what_was_good() -> None:
     pair = Pair()
     pair.player_sends(LOGIN_FRAME)

@@ -1,5 +1,7 @@
 """Chunk packing: what is packed comes out, and nothing else does."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from wire.chunks import (
     MAX_CHUNK_BYTES,
     MAX_CHUNKS,
     MAX_SLOT,
+    ChunkBuffer,
     ChunkKind,
     append_chunk,
     check_chunks,
@@ -98,3 +101,18 @@ def test_too_many_chunks_in_one_batch_are_refused() -> None:
 def test_what_would_be_refused_is_not_packed(chunk: tuple[int, ChunkKind, bytes]) -> None:
     with pytest.raises(EncodeError):
         pack(chunk)
+
+
+def test_a_chunk_that_can_wait_wakes_nobody_and_goes_with_the_next() -> None:
+    called: list[str] = []
+    call = {name: partial(called.append, name) for name in ("wake", "rest", "wait", "seal")}
+    buffer = ChunkBuffer(**call, seal_bytes=50, congested_bytes=1000)
+    buffer.add_patient(1, ChunkKind.DATA, b"a")
+    buffer.add_patient(2, ChunkKind.DATA, b"b")
+    assert (called, buffer.is_due) == (["wait", "wait"], False)
+    buffer.add(3, ChunkKind.DATA, b"c")
+    buffer.add_patient(1, ChunkKind.DATA, b"d")
+    assert (called, buffer.is_due) == (["wait", "wait", "wake"], True)
+    assert [slot for slot, _, _ in unpack_chunks(buffer.take())] == [1, 2, 3, 1]
+    buffer.add_patient(1, ChunkKind.DATA, bytes(50))
+    assert called[3:] == ["wait", "seal"]
