@@ -1,6 +1,6 @@
-"""The load generator and the echo origin: compiled, run, and what they report.
+"""The load generator, the echo origin and the attackers: compiled, run, and what the first reports.
 
-The two C programs stand in bench/load/ and are compiled when they are needed; nothing here measures.
+The C programs stand in bench/load/ and are compiled when they are needed; nothing here measures.
 """
 
 import json
@@ -32,6 +32,7 @@ class Programs:
 
     load: Path
     origin: Path
+    attack: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,8 @@ def build_programs(folder: Path = BUILD) -> Programs:
     """Compile what is older than its sources; raises BenchError where there is no compiler."""
     folder.mkdir(parents=True, exist_ok=True)
     newest = max(source.stat().st_mtime for source in SOURCES.iterdir())
-    programs = Programs(load=folder / "load", origin=folder / "origin")
-    for program in (programs.load, programs.origin):
+    programs = Programs(load=folder / "load", origin=folder / "origin", attack=folder / "attack")
+    for program in (programs.load, programs.origin, programs.attack):
         if not program.exists() or program.stat().st_mtime < newest:
             _compile(SOURCES / f"{program.name}.c", program)
     return programs
@@ -94,7 +95,7 @@ def build_programs(folder: Path = BUILD) -> Programs:
 def _compile(source: Path, program: Path) -> None:
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
-        raise BenchError("no C compiler for the load generator. On Debian and Ubuntu: apt-get install gcc libc6-dev")
+        raise BenchError("no C compiler for what puts the load on. On Debian and Ubuntu: apt-get install gcc libc6-dev")
     new = program.with_suffix(f".{os.getpid()}")  # another run may be using, or making, the same one
     command = [compiler, "-std=gnu11", "-O2", "-Wall", "-Wextra", "-o", str(new), str(source)]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own words

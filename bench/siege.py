@@ -26,10 +26,13 @@ from dataclasses import fields
 from typing import Any
 
 from bench.accounting import families_of, machine_seconds, own_bytes, processor_seconds
+from bench.errors import BenchError
+from bench.generator import Programs, build_programs
 from bench.processes import LOOPBACK, Process, free_port, running
-from bench.siege_attack import KINDS
 from bench.siege_bots import ATTACKED, DISTURBED, QUIET
 from games.pko.sim.options import PlayerOptions
+
+KINDS = ("silent", "drip", "churn")
 
 STANDING_SECONDS = 20
 """How long all attackers are there at once, unless a deadline is asked for."""
@@ -88,17 +91,20 @@ async def bots(port: int, options: argparse.Namespace) -> AsyncIterator[Process]
         yield process
 
 
-async def attack(port: int, options: argparse.Namespace, on_phase: Callable[[str], None]) -> dict[str, Any]:
-    """Attack, and return what became of the attackers."""
+async def attack(
+    programs: Programs, port: int, options: argparse.Namespace, on_phase: Callable[[str], None]
+) -> dict[str, Any]:
+    """Attack, and return what became of the attackers; times are in seconds."""
 
     def hear(line: str) -> None:
         if found := _PHASE.match(line):
             on_phase(found.group(1))
 
     seconds = options.connections / options.rate + deadline_seconds(options) + SPARE_SECONDS
-    command = ("nice", "-n", "19", sys.executable, "-m", "bench.siege_attack", options.kind, "--port", str(port))
-    amount = ("--connections", str(options.connections), "--rate", str(options.rate), "--seconds", str(seconds))
-    async with running("attackers", *command, *amount, on_line=hear) as process:
+    words = {"kind": options.kind, "port": port, "rate": options.rate, "seconds": seconds}
+    words |= {"connections": options.connections}
+    command = (programs.attack, *(f"{name}={value}" for name, value in words.items()))
+    async with running("attackers", *command, on_line=hear) as process:
         await process.finish()
         report: dict[str, Any] = json.loads(process.last_words.splitlines()[-1])
         return report
@@ -129,7 +135,8 @@ class Filing:
 
 
 async def siege(options: argparse.Namespace) -> dict[str, Any]:
-    """Play without an attack, with one, and without again."""
+    """Play without an attack, with one, and without again; raises BenchError."""
+    programs = build_programs()
     seen: Counter[tuple[str, str]] = Counter()
 
     def count(line: str) -> None:
@@ -157,7 +164,7 @@ async def siege(options: argparse.Namespace) -> dict[str, Any]:
 
         watching = asyncio.create_task(watch())
         filing.turn("")  # the attackers' start is nobody's time
-        outcome = await attack(port, options, lambda phase: filing.turn(QUIET if phase == "over" else phase))
+        outcome = await attack(programs, port, options, lambda phase: filing.turn(QUIET if phase == "over" else phase))
         watching.cancel()
         await asyncio.sleep(options.quiet_seconds)
         filing.turn("")
@@ -221,8 +228,12 @@ def main() -> None:
     )
     parser.add_argument("--limits", action="store_true", help="keep the default limits on addresses and rates")
     options = parser.parse_args()
-    for name, value in asyncio.run(siege(options)).items():
-        print(f"{name}: {value}", flush=True)
+    try:
+        for name, value in asyncio.run(siege(options)).items():
+            print(f"{name}: {value}", flush=True)
+    except BenchError as error:
+        print(f"siege: {error}", file=sys.stderr)
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,6 @@ static struct {
     int watched_count;
 } options = {.sessions = 1, .frame_bytes = 64, .seconds = 1};
 
-static double number_within(const char *name, const char *text, double low, double high) {
-    char *end;
-    double value = strtod(text, &end);
-    if (end == text || *end || !(value >= low && value <= high)) {
-        die("%s=%s: %g to %g is possible", name, text, low, high);
-    }
-    return value;
-}
-
 static void read_watched(char *list) {
     for (char *pid = strtok(list, ","); pid; pid = strtok(NULL, ",")) {
         if (options.watched_count == MAX_WATCHED) die("watch: at most %d processes", MAX_WATCHED);

@@ -1,6 +1,7 @@
-/* What the load generator and the echo origin share: failing, memory, the file limit, sockets, epoll.
+/* What the load generator, the attackers and the echo origin share: failing, options, memory, the file limit, sockets,
+   epoll.
 
-   Both are one thread with one epoll, and only ever speak over loopback. */
+   Each is one thread with one epoll, and only ever speak over loopback. */
 
 #pragma once
 #include <arpa/inet.h>
@@ -32,6 +33,15 @@ static inline void die(const char *format, ...) {
     fputc('\n', stderr);
     va_end(arguments);
     exit(1);
+}
+
+static inline double number_within(const char *name, const char *text, double low, double high) {
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || *end || !(value >= low && value <= high)) {
+        die("%s=%s: %g to %g is possible", name, text, low, high);
+    }
+    return value;
 }
 
 static inline void *allocate(size_t count, size_t bytes) {
