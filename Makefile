@@ -12,6 +12,9 @@ BESIDE_THE_KERNEL := tests/fleet tests/infra tests/protos tests/scripts tests/te
 # Apply Terraform's modules to a local AWS, or test them with mocks. `make cloud` runs these alone.
 IN_THE_CLOUD := tests/infra/test_minimal.py tests/infra/test_terraform_modules.py tests/infra/test_three_regions.py
 
+# What makes the tests take as long as they do, at the end of each run.
+SLOWEST := --durations=20 --durations-min=5
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo test lint format types imports protos protos-check programs pytest cloud fuzz bench docs clean
@@ -55,8 +58,8 @@ programs: ## install the programs that tests need
 	@scripts/fetch_consul.sh >/dev/null
 
 pytest: setup ## run the tests only, with the kernel compiled and interpreted
-	$(BIN)/python -m pytest -q -n auto
-	TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto $(addprefix --ignore=,$(BESIDE_THE_KERNEL))
+	$(BIN)/python -m pytest -q -n auto $(SLOWEST)
+	TIDEGATE_PURE=1 $(BIN)/python -m pytest -q -n auto $(SLOWEST) $(addprefix --ignore=,$(BESIDE_THE_KERNEL))
 
 cloud: setup ## run the tests of the Terraform modules only
 	$(BIN)/python -m pytest -q --durations=0 $(IN_THE_CLOUD)
