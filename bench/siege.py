@@ -103,8 +103,8 @@ async def attack(
     seconds = options.connections / options.rate + deadline_seconds(options) + SPARE_SECONDS
     words = {"kind": options.kind, "port": port, "rate": options.rate, "seconds": seconds}
     words |= {"connections": options.connections}
-    command = (programs.attack, *(f"{name}={value}" for name, value in words.items()))
-    async with running("attackers", *command, on_line=hear) as process:
+    command = [f"{name}={value}" for name, value in words.items()]
+    async with running("attackers", programs.attack, *command, on_line=hear) as process:
         await process.finish()
         report: dict[str, Any] = json.loads(process.last_words.splitlines()[-1])
         return report
