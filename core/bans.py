@@ -91,8 +91,8 @@ class BanBook:
         Returns what ends that.
         """
         self._listeners.append(on_change)
-        if self._is_known and not from_now_on:
-            on_change(BanChange(dict(self._bans), is_whole=True))
+        if not from_now_on and (self._is_known or self._bans):
+            on_change(BanChange(dict(self._bans), is_whole=self._is_known))
         return lambda: self._listeners.remove(on_change)
 
     async def run(self) -> None:
@@ -173,10 +173,12 @@ class BanBook:
                 continue  # it was lifted, or is to last longer
             if self._drop(known.whom):
                 removed.append(known.whom)
-            if known.entry.until + GRACE_SECONDS <= now:
-                self._store.delete_field(TABLE, name)
-            else:
+            if known.entry.until + GRACE_SECONDS > now:
                 heappush(self._due, (known.entry.until + GRACE_SECONDS, name))
+            elif self._store.status.is_away:  # another core may have renewed it, and this one has not heard
+                heappush(self._due, (now + GRACE_SECONDS, name))
+            else:
+                self._store.delete_field(TABLE, name)
         self._tell(BanChange(removed=tuple(removed)))
 
     # Parts.
@@ -208,7 +210,9 @@ class BanBook:
                 added[read.whom] = read.entry
             elif self._drop(read.whom):
                 removed.append(read.whom)
-        is_first, self._is_known = not self._is_known, True
+        is_first = change.is_whole and not self._is_known
+        if is_first:  # with those that were made here before
+            self._is_known, added = True, dict(self._bans)
         self._tell(BanChange(added, tuple(removed), is_whole=is_first))
 
     def _read(self, name: str, raw: bytes) -> _Field | None:

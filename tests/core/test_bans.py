@@ -1,7 +1,7 @@
 """The core's book of bans over a store in memory: what holds, what ends, what is told, and what strangers write."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 import pytest
@@ -12,7 +12,7 @@ from core.ban_entries import field_of
 from core.bans import GRACE_SECONDS, TABLE, BanBook, BanChange
 from core.features.ports import BanEntry, BanKind, Bans
 from core.store.memory import MemoryStore
-from core.store.protocol import TableChange
+from core.store.protocol import StoreStatus, TableChange
 from tunnel.bans import Banned
 from wire.errors import MisuseError
 
@@ -185,6 +185,47 @@ def test_before_the_table_is_known_nothing_is_said_of_all_bans() -> None:
     count = len(changes)
     store.on_change(TableChange({"account:bert": b"{}", "account:carl": b"{}"}, is_whole=True))
     assert len(changes) == count, "nothing new"
+
+
+def test_a_ban_made_before_the_table_is_known_lifts_no_other() -> None:
+    store = AbsentStore()
+    changes: list[BanChange] = []
+    book = BanBook(store, Clock(), changes.append)
+    store.on_change(TableChange({"account:anna": b"{}"}))
+    assert [(list(change.added), change.is_whole) for change in changes] == [([named("account", b"anna")], False)]
+    later: list[BanChange] = []
+    book.listen(later.append)
+    assert [(list(change.added), change.is_whole) for change in later] == [([named("account", b"anna")], False)]
+    store.on_change(TableChange({"account:anna": b"{}", "account:bert": b"{}"}, is_whole=True))
+    assert changes[-1].is_whole
+    assert set(changes[-1].added) == {named("account", b"anna"), named("account", b"bert")}
+
+
+class AwayStore(MemoryStore):
+    """A store that can be out of reach."""
+
+    is_away = False
+
+    @property
+    def status(self) -> StoreStatus:
+        return replace(super().status, is_away=self.is_away)
+
+
+def test_a_core_that_is_cut_off_deletes_no_ban_that_another_may_have_renewed(clock: Clock) -> None:
+    store, seen = AwayStore(), list[TableChange]()
+    book = BanBook(store, clock)
+    book.add(ACCOUNT, "anna", seconds=60)
+    store.watch_table(TABLE, seen.append)
+    store.is_away = True
+    clock.seconds += 60 + 2 * GRACE_SECONDS
+    book.tick()
+    book.tick()
+    assert len(book) == 0
+    assert not any(change.removed for change in seen)
+    store.is_away = False
+    clock.seconds += GRACE_SECONDS
+    book.tick()
+    assert seen[-1].removed == ("account:anna",)
 
 
 def test_what_strangers_write_is_skipped_counted_and_said_once(store: MemoryStore, book: BanBook) -> None:
