@@ -96,8 +96,8 @@ def parse_redis_address(url: str) -> RedisAddress:
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
         raise MisuseError(f"{shown[:80]!r} is no address of a store; {_EXAMPLE}")
-    place, _, query = rest.partition("?")
-    login, at, place = place.rpartition("@")
+    login, at, place = rest.rpartition("@")  # first: a password may have a raw ? in it
+    place, _, query = place.partition("?")
     username, password = _read_login(login, shown) if at else (None, None)
     kind, _, topology = scheme.partition("+")
     is_tls = kind == "rediss"

@@ -102,6 +102,13 @@ def test_repr_has_no_password() -> None:
     assert "secret" not in repr(parse_redis_address("redis://u:secret@h"))
 
 
+def test_a_password_with_a_question_mark_is_a_password() -> None:
+    assert parse_redis_address("redis://:a?secret@h").password == "a?secret"
+    with pytest.raises(MisuseError, match="ssl_cert_reqs is one of") as caught:
+        parse_redis_address("rediss://u:a?b=secret@h?ssl_cert_reqs=maybe")
+    assert "secret" not in str(caught.value)
+
+
 def test_memory_is_a_store_and_needs_no_redis() -> None:
     assert isinstance(make_store("memory:"), MemoryStore)
     show = "import sys; from core.store.address import make_store; make_store('memory:'); print(*sys.modules)"
