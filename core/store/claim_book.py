@@ -6,7 +6,7 @@ Pure: the time is an argument. Ages are microseconds since 1970, so that those o
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from core.store.protocol import Claim
+from core.store.protocol import MAX_HOLDERS, Claim
 from wire.errors import MisuseError
 
 MAX_CLAIMS = 4_000_000
@@ -80,6 +80,6 @@ class ClaimBook:
 
 def check_limit(limit: int) -> int:
     """Return a number of holders that can be; raises MisuseError."""
-    if not 1 <= limit <= 10_000:
-        raise MisuseError(f"limit of {limit} holders: 1 to 10000 are possible")
+    if not 1 <= limit <= MAX_HOLDERS:
+        raise MisuseError(f"limit of {limit} holders: 1 to {MAX_HOLDERS} are possible")
     return limit

@@ -89,6 +89,10 @@ class TableChange:
     is_whole: bool = False
 
 
+MAX_HOLDERS = 10_000
+"""How many may hold one name at most."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The answer to a claim. ``evicted`` lost theirs to it. ``is_certain`` is False where the store was away."""

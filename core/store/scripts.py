@@ -8,7 +8,8 @@ docstring; times are Redis's own, so that cores with different clocks agree.
 import hashlib
 from dataclasses import dataclass
 
-MAX_HOLDERS = 10_000
+from core.store.protocol import MAX_HOLDERS
+
 CLAIM_EXPIRY_SECONDS = 3600
 OWNERS_EXPIRY_SECONDS = 86_400
 

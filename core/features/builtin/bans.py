@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from heapq import nlargest
 
 from pydantic import Field
 
@@ -103,9 +104,10 @@ class Bans(Feature):
     def show(self, session: Session, words: str) -> str:
         """Show the newest bans, and say how many there are."""
         wanted = words.strip().lower()
-        found = [each for each in self._book.all if wanted in _line(each).lower()]
-        found.sort(key=lambda each: each.since, reverse=True)
-        shown = found[: self.settings.listed]
+        found = self._book.all
+        if wanted:
+            found = [each for each in found if wanted in _line(each).lower()]
+        shown = nlargest(self.settings.listed, found, key=lambda each: each.since)
         for each in shown:
             session.tell(_line(each))
         return f"{len(found)} bans" + (f", the newest {len(shown)} are shown." if len(shown) < len(found) else ".")

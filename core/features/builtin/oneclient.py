@@ -21,6 +21,7 @@ from pydantic import Field, field_validator
 
 from core.features import Feature, Scratch, Session, Settings, command, handles
 from core.features.kept import name_key
+from core.store.protocol import MAX_HOLDERS
 from games.pko.connection import LoginRefused
 
 PREFIX = "oneclient:"
@@ -38,10 +39,12 @@ MAX_SETTLING = 32
 class OneClientSettings(Settings):
     """Settings of `OneClient`."""
 
-    per_account: int = Field(1, ge=0, le=100_000, description="Sessions an account may have; 0 is no limit.")
-    per_hardware: int = Field(0, ge=0, le=100_000, description="Sessions a hardware address may have; 0 is no limit.")
+    per_account: int = Field(1, ge=0, le=MAX_HOLDERS, description="Sessions an account may have; 0 is no limit.")
+    per_hardware: int = Field(
+        0, ge=0, le=MAX_HOLDERS, description="Sessions a hardware address may have; 0 is no limit."
+    )
     per_address: int = Field(
-        0, ge=0, le=100_000, description="Sessions an IPv4 address or IPv6 /64 may have; 0 is no limit."
+        0, ge=0, le=MAX_HOLDERS, description="Sessions an IPv4 address or IPv6 /64 may have; 0 is no limit."
     )
     policy: Literal["refuse", "replace", "replace_early"] = Field(
         "refuse",
