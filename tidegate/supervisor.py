@@ -24,7 +24,6 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from functools import partial
-from tempfile import NamedTemporaryFile
 
 import structlog
 
@@ -42,6 +41,7 @@ from tidegate.upgrade import HANDOVER_VARIABLE, refuse_reload, refuse_upgrade
 from tidegate.worker_orders import ORDERS_VARIABLE
 from tidegate.worker_places import WorkerPlaces
 from tidegate.worker_process import NO_DESCRIPTOR, WorkerProcess
+from tidegate.worker_settings import WorkerSettings
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
@@ -78,7 +78,7 @@ class _Plan:
     relay: str
     count: int
     port: socket.socket
-    settings_file: str
+    settings: WorkerSettings
     geometry: Geometry | None
     passes_hangup: bool  # workers load features anew on SIGHUP, and do not drain
     drain_seconds: float
@@ -99,15 +99,13 @@ def supervise(relay: str, settings: Settings, listen: Address, count: int) -> in
     ours = settings.edge if relay == "edge" else settings.core
     with (
         reserve(listen, f"{relay}.listen") if kept is None else kept.port() as port,
-        NamedTemporaryFile("w", suffix=".toml") as file,
+        WorkerSettings(with_listen(settings, relay, Address(listen.host, port.getsockname()[1]))) as worker_settings,
     ):
-        file.write(with_listen(settings, relay, Address(listen.host, port.getsockname()[1])))
-        file.flush()
         plan = _Plan(
             relay=relay,
             count=count,
             port=port,
-            settings_file=file.name,
+            settings=worker_settings,
             geometry=counts_geometry(settings.edge) if relay == "edge" else None,
             passes_hangup=relay == "core" and bool(settings.features.folder),
             drain_seconds=ours.drain_seconds + ours.close_linger_seconds,
@@ -173,8 +171,8 @@ class _Supervisor:
             self._notifier.stopping(self._plan.drain_seconds)
             for worker in self._workers:
                 worker.send_signal(signal.SIGTERM)
-            statuses = await asyncio.gather(*keeping)
-            return max(statuses)
+            await asyncio.wait(keeping)  # all of them: a mistake with one worker costs the others no drain
+            return max(task.result() for task in keeping)
         finally:
             for task in (told, *side):
                 task.cancel()
@@ -226,7 +224,17 @@ class _Supervisor:
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             began = time.monotonic()
-            process = worker.process = worker.process or self._start(worker)
+            try:
+                process = worker.process = worker.process or self._start(worker)
+            except OSError as error:
+                if not self._has_announced:
+                    raise
+                reason = error.strerror or str(error)
+                _log.error("worker_not_started", worker=worker.number, reason=reason, restart_seconds=pause_seconds)
+                if await self._pause(pause_seconds):
+                    return 0
+                pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+                continue
             if self._stopping.is_set():
                 process.send_signal(signal.SIGTERM)
             status = await asyncio.shield(process.end)
@@ -246,16 +254,20 @@ class _Supervisor:
             _log.error(
                 "worker_died", relay=self._relay, worker=worker.number, status=status, restart_seconds=pause_seconds
             )
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), pause_seconds)
-            if self._stopping.is_set():
+            if await self._pause(pause_seconds):
                 return 0
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait before a worker is started again; whether to stop instead."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        return self._stopping.is_set()
 
     def _start(self, worker: _Worker, successor_end: socket.socket | None = None) -> WorkerProcess:
         """Start a process for a worker; with ``successor_end`` it takes over from the one there is. Raises OSError."""
         environment = for_worker(with_lifeline(os.environ), self._notifier.watchdog_seconds)
         program = (sys.executable, "-m", "tidegate", "worker")
-        command = (*program, self._relay, str(worker.number), self._plan.settings_file)
+        command = (*program, self._relay, str(worker.number), self._plan.settings.path)
         if self._places is None:
             return self._hear(WorkerProcess.start(worker.number, command, environment, (), None, NO_DESCRIPTOR, None))
         ours, theirs = socket.socketpair()
@@ -301,7 +313,7 @@ class _Supervisor:
             relay=self._relay,
             count=len(self._workers),
             port=self._plan.port.fileno(),
-            settings_file=self._plan.settings_file,
+            settings_file=self._plan.settings.path,
             has_announced=self._has_announced,
             workers=tuple(
                 worker.process.keep() for worker in self._workers if worker.process and not worker.process.has_ended

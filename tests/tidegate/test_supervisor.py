@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -44,6 +45,30 @@ async def until(condition: object, *arguments: object) -> None:
     async with asyncio.timeout(10):
         while not condition(*arguments):  # noqa: ASYNC110 - it is another process
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.timeout(60)
+async def test_a_worker_that_cannot_be_started_costs_the_others_nothing() -> None:
+    game = ("--game", "echo", "--listen", ANY_PORT)
+    async with (
+        running_origin(echo) as port,
+        child("core", *game, "--origin", f"{LOOPBACK}:{port}") as (_, tunnels),
+        child("edge", "--listen", ANY_PORT, "--core", str(tunnels), "--workers", "2") as (edge, players),
+    ):
+        sessions = [await asyncio.open_connection(players.host, players.port) for _ in range(20)]
+        assert all([await answers(each) for each in sessions])
+        first, second = children_of(edge.pid)
+        limits = resource.prlimit(edge.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(edge.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # it can open nothing more
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: "worker_not_started" in edge.last_words)
+        assert any([await answers(each) for each in sessions])
+        assert children_of(edge.pid) == [second]
+        resource.prlimit(edge.pid, resource.RLIMIT_NOFILE, limits)
+        await until(lambda: len(children_of(edge.pid)) == 2)
+        assert any([await answers(each) for each in sessions])
+        for _, writer in sessions:
+            writer.transport.abort()
 
 
 @pytest.mark.timeout(60)  # seven processes start
