@@ -41,6 +41,9 @@ MAX_FILE_BYTES = len(MAGIC) + CHECKSUM_BYTES + TIME_BYTES + MAX_BANS * (MAX_NAME
 SAVE_SECONDS = 5.0
 """How long bans may change before they are written again."""
 
+RETRY_SECONDS = 60.0
+"""How long after a write that failed until the next."""
+
 YIELD_SECONDS = 0.0005
 """How long the thread lets others go first after each message."""
 
@@ -97,10 +100,10 @@ class BansCache:
         while self._path is not None:
             await self._has_changed.wait()
             await self.save()
-            await asyncio.sleep(SAVE_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS if self._is_complaining else SAVE_SECONDS)
 
     async def save(self) -> None:
-        """Write the file if bans have changed; never fails: a file that cannot be written is said."""
+        """Write the file if bans have changed; never fails: a file that cannot be written is said, and tried again."""
         async with self._saving:
             if self._path is None or not self._has_changed.is_set():
                 return
@@ -109,9 +112,10 @@ class BansCache:
             for book in self._books.books:
                 sets.append(book.copy_bans())
                 await asyncio.sleep(0)
-            await asyncio.to_thread(self._save, self._path, sets)
+            if not await asyncio.to_thread(self._save, self._path, sets):
+                self._has_changed.set()
 
-    def _save(self, path: Path, sets: Sequence[BanSet]) -> None:
+    def _save(self, path: Path, sets: Sequence[BanSet]) -> bool:
         try:
             replace_kept(path, MAGIC, self._pack(sets))
         except OSError as error:
@@ -121,6 +125,7 @@ class BansCache:
             self._is_complaining = True
         else:
             self._is_complaining = False
+        return not self._is_complaining
 
     def _pack(self, sets: Sequence[BanSet]) -> bytes:
         body = [round(self._wall_clock() * 1000).to_bytes(TIME_BYTES)]

@@ -64,7 +64,9 @@ class Departure:
             links = self._door.links()
             for link in links:
                 link.stand_still()
-            return await hand_over(wire, self._listener.fileno(), self._cores.clients, links, began)
+            return await hand_over(
+                wire, self._listener.fileno(), self._cores.clients, links, began, is_draining=self._is_draining
+            )
         except BaseException:  # whatever it was: players must not stand still for it
             self._listener.go_on()
             for link in links:

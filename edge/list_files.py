@@ -16,7 +16,7 @@ POLL_SECONDS = 1.0
 
 _log = structlog.get_logger("edge.lists")
 
-_Signature = tuple[int, int, int]
+_Signature = tuple[int, int, int, int]
 
 
 class ListFile:
@@ -66,13 +66,14 @@ class ListFile:
             status = os.stat(self._path)
         except OSError as error:
             raise ListError(f"{self._path}: cannot be read: {error.strerror or error}") from error
-        return status.st_mtime_ns, status.st_size, status.st_ino
+        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
     def _read(self) -> ListEntries:
         try:
             with open(self._path, "rb") as file:
                 text = file.read(MAX_LIST_BYTES + 1)
         except OSError as error:
+            self._signature = None  # it may be let be read without any change of it
             raise ListError(f"{self._path}: cannot be read: {error.strerror or error}") from error
         return parse_list(text, self._path)
 

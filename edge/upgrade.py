@@ -12,7 +12,7 @@ it itself, and the successor speaks to that player when it is told that this is 
 import asyncio
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -69,7 +69,13 @@ async def wait_for_successor(wire: Wire) -> None:
 
 
 async def hand_over(
-    wire: Wire, listener: int, clients: Sequence[TunnelClient], links: Sequence[PlayerLink], since_seconds: float
+    wire: Wire,
+    listener: int,
+    clients: Sequence[TunnelClient],
+    links: Sequence[PlayerLink],
+    since_seconds: float,
+    *,
+    is_draining: Callable[[], bool] = lambda: False,
 ) -> list[HandedPlayer]:
     """Give an edge that stands still, and since when, to the successor; return for whom there is something to send yet.
 
@@ -89,6 +95,8 @@ async def hand_over(
         for session in tunnel.sessions.values()
     ]
     await asyncio.to_thread(_send_all, wire, listener, tunnels, players)
+    if is_draining():  # the successor would know nothing of it, and let players in
+        raise HandoverError("the edge is draining")
     _let_proceed(wire, [player.link for player in players if player.link is not None])
     for client in clients:
         client.give_away()

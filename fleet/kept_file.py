@@ -64,6 +64,8 @@ def _read_bounded(path: Path, max_bytes: int) -> bytes:
             raise KeptFileError("it is not a file")
         if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise KeptFileError("others than its owner may write it")
+        if status.st_uid not in (0, os.geteuid()):
+            raise KeptFileError("it belongs to another user")
         return file.read(max_bytes + 1)
 
 

@@ -1,5 +1,6 @@
 """List files while they change: what is in force, and what is said."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,21 @@ async def test_a_file_of_the_same_size_that_was_put_in_its_place_is_seen(deny: P
     replace_file(deny, "account two\n")
     await files.poll()
     assert files.denied_names()["account"] == {b"two"}
+
+
+async def test_a_file_that_could_not_be_opened_is_tried_again(deny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = ListFiles(str(deny), "")
+    replace_file(deny, "account two\n")
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", refuse_to_open)
+        await files.poll()
+    assert files.denied_names()["account"] == {b"one"}
+    await files.poll()
+    assert files.denied_names()["account"] == {b"two"}
+
+
+def refuse_to_open(*_: object) -> None:
+    raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 @pytest.mark.parametrize("damage", ["wrong", "gone", "folder"])
