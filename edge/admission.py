@@ -120,9 +120,12 @@ class Admission:
         notice = self.bans.name_notice(kind, name)
         return None if notice is None or name in self.lists.allowed_names.get(kind, _NOBODY) else notice
 
-    def find_ban(self, address: bytes, identity: Mapping[str, bytes]) -> Reason | None:
-        """Say by what a player who is in is banned by now; ``identity`` is what he plays as, by kind."""
-        if self.ban_of_address(address) is not None:
+    def find_against(self, address: bytes, identity: Mapping[str, bytes]) -> Reason | None:
+        """Say why a player who is in may not stay: his address by lists and bans, what he plays as by bans.
+
+        ``identity`` is that, by kind. Names on the lists count at the next login only.
+        """
+        if self.is_denied(address):
             return Reason.CLIENT_ADDRESS_DENIED
         for kind, name in identity.items():
             if self.ban_of_name(kind, name.lower()) is not None:

@@ -112,10 +112,11 @@ class BansCache:
             for book in self._books.books:
                 sets.append(book.copy_bans())
                 await asyncio.sleep(0)
-            if not await asyncio.to_thread(self._save, self._path, sets):
+            await asyncio.to_thread(self._save, self._path, sets)
+            if self._is_complaining:
                 self._has_changed.set()
 
-    def _save(self, path: Path, sets: Sequence[BanSet]) -> bool:
+    def _save(self, path: Path, sets: Sequence[BanSet]) -> None:
         try:
             replace_kept(path, MAGIC, self._pack(sets))
         except OSError as error:
@@ -125,7 +126,6 @@ class BansCache:
             self._is_complaining = True
         else:
             self._is_complaining = False
-        return not self._is_complaining
 
     def _pack(self, sets: Sequence[BanSet]) -> bytes:
         body = [round(self._wall_clock() * 1000).to_bytes(TIME_BYTES)]

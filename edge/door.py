@@ -129,20 +129,14 @@ class Door:
         """End the sessions of players who are on a deny list or banned by now, by address or by what they play as."""
         began = time.monotonic()
         for link in self._rounds.members():
-            reason = self._find_against(link)
-            if reason is not None:
-                self._end(link, reason)
+            if link.session is not None:
+                reason = self._admission.find_against(link.address, link.session.identity)
+                if reason is not None:
+                    self._end(link, reason)
             if time.monotonic() - began >= TURN_SECONDS:
                 await asyncio.sleep(0)
                 began = time.monotonic()
         await asyncio.sleep(SWEEP_PAUSE_SECONDS)
-
-    def _find_against(self, link: PlayerLink) -> Reason | None:
-        if link.session is None:
-            return None
-        if self._admission.is_denied(link.address):
-            return Reason.CLIENT_ADDRESS_DENIED
-        return self._admission.find_ban(link.address, link.session.identity)
 
     def _end(self, link: PlayerLink, reason: Reason) -> None:
         if link.session is None:

@@ -171,6 +171,8 @@ class TunnelEnd(Generic[Message]):
     def handle_following(self, message: Any) -> None:
         """Do what the messages say that follow one, which was handled; raises TunnelFault."""
         following = message.following
+        if not following:  # as nearly always
+            return
         if len(following) > MAX_FOLLOWING:
             raise TunnelFault(f"{len(following)} messages follow one: at most {MAX_FOLLOWING} may")
         size = sum(len(each.batch.chunks) for each in following)

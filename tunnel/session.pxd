@@ -59,6 +59,7 @@ cdef class Session:
 
     @cython.locals(buffer=ChunkBuffer)
     cdef _to_tunnel(self, bytes span)
+    cdef _add(self, int kind, bytes payload)
     cdef _keep(self, bytes data)
     cdef _to_link(self, bytes frames)
     cdef bint _is_over(self) except -1

@@ -452,10 +452,7 @@ class Session:
     def _tell_events(self, watcher: Watcher, span: bytes) -> None:
         """Tell the edge what a span says about the session, in front of the span itself."""
         for event in watcher.find(span, self._scanner):
-            if self._delivered:
-                self._buffer.add(self.slot, EVENT, event)
-            else:  # it goes with the greeting
-                self._buffer.add_patient(self.slot, EVENT, event)
+            self._add(EVENT, event)
             if watcher.is_opaque(event):
                 self._watcher = None
 
@@ -588,10 +585,7 @@ class Session:
         """
         buffer = self._buffer
         if not self._pending and buffer.has_room(len(span)) and self._send.spend_all(len(span)):
-            if self._delivered or self._is_edge:
-                buffer.add(self.slot, DATA, span)
-            else:  # a greeting: to those who have said nothing, it is nothing that others should wait for
-                buffer.add_patient(self.slot, DATA, span)
+            self._add(DATA, span)
             if self._link is None:
                 return
             if not buffer.has_room(len(span)):
@@ -604,6 +598,13 @@ class Session:
             self._link.pause()
         self._pending += span
         self._send_pending()
+
+    def _add(self, kind: int, payload: bytes) -> None:
+        """Put a chunk into the tunnel; nobody should wait for a greeting, to those who have said nothing."""
+        if self._delivered or self._is_edge:
+            self._buffer.add(self.slot, kind, payload)
+        else:
+            self._buffer.add_patient(self.slot, kind, payload)
 
     def _send_pending(self) -> None:
         """Send what the credit allows, cut between frames: a player may be shown a notice there."""

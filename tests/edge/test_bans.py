@@ -309,7 +309,7 @@ def test_a_player_who_is_in_is_found_by_address_and_identity(
     address: str, identity: dict[str, bytes], reason: Reason | None
 ) -> None:
     guard = door(*BANS, lists=LISTS)
-    assert guard.find_ban(pack_address(address), identity) == reason
+    assert guard.find_against(pack_address(address), identity) == reason
     notice = DeniedNames(guard).closing_notice(reason or "", pack_address(address), identity)
     expected = OTHER if reason is Reason.CLIENT_HARDWARE_DENIED else NOTICE
     assert notice == (expected if reason else b"")
