@@ -101,10 +101,9 @@ async def attack(
             on_phase(found.group(1))
 
     seconds = options.connections / options.rate + deadline_seconds(options) + SPARE_SECONDS
-    words = {"kind": options.kind, "port": port, "rate": options.rate, "seconds": seconds}
-    words |= {"connections": options.connections}
-    command = [f"{name}={value}" for name, value in words.items()]
-    async with running("attackers", programs.attack, *command, on_line=hear) as process:
+    amount = (f"connections={options.connections}", f"rate={options.rate}", f"seconds={seconds}")
+    command = (programs.attack, f"kind={options.kind}", f"port={port}", *amount)
+    async with running("attackers", *command, on_line=hear) as process:
         await process.finish()
         report: dict[str, Any] = json.loads(process.last_words.splitlines()[-1])
         return report

@@ -230,7 +230,13 @@ class _Supervisor:
                 if not self._has_announced:
                     raise
                 reason = error.strerror or str(error)
-                _log.error("worker_not_started", worker=worker.number, reason=reason, restart_seconds=pause_seconds)
+                _log.error(
+                    "worker_not_started",
+                    relay=self._relay,
+                    worker=worker.number,
+                    reason=reason,
+                    restart_seconds=pause_seconds,
+                )
                 if await self._pause(pause_seconds):
                     return 0
                 pause_seconds = min(pause_seconds * 2, LONGEST_PAUSE_SECONDS)

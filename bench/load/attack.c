@@ -112,7 +112,7 @@ static void say_word(int fd) {
             count = 1 + (size_t)random() % MOST_RANDOM_BYTES;
             for (size_t index = 0; index < count; index++) word[index] = (char)random();
     }
-    if (send(fd, bytes, count, MSG_NOSIGNAL) < 0) return;
+    send(fd, bytes, count, MSG_NOSIGNAL);
 }
 
 static void add_drip(int fd, double due) {

@@ -1,7 +1,7 @@
 /* What the load generator, the attackers and the echo origin share: failing, options, memory, the file limit, sockets,
    epoll.
 
-   Each is one thread with one epoll, and only ever speak over loopback. */
+   Each is one thread with one epoll, and only ever speaks over loopback. */
 
 #pragma once
 #include <arpa/inet.h>

@@ -39,6 +39,13 @@ async def answers(streams: Streams) -> bool:
         return False
 
 
+async def playing(players: Address, count: int) -> list[Streams]:
+    """So many new sessions, each of which carries a question and its answer."""
+    sessions = [await asyncio.open_connection(players.host, players.port) for _ in range(count)]
+    assert all([await answers(each) for each in sessions])
+    return sessions
+
+
 async def until(condition: object, *arguments: object) -> None:
     """Wait for something another process does."""
     assert callable(condition)
@@ -55,8 +62,7 @@ async def test_a_worker_that_cannot_be_started_costs_the_others_nothing() -> Non
         child("core", *game, "--origin", f"{LOOPBACK}:{port}") as (_, tunnels),
         child("edge", "--listen", ANY_PORT, "--core", str(tunnels), "--workers", "2") as (edge, players),
     ):
-        sessions = [await asyncio.open_connection(players.host, players.port) for _ in range(20)]
-        assert all([await answers(each) for each in sessions])
+        sessions = await playing(players, 20)
         first, second = children_of(edge.pid)
         limits = resource.prlimit(edge.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(edge.pid, resource.RLIMIT_NOFILE, (3, limits[1]))  # it can open nothing more
@@ -79,8 +85,7 @@ async def test_a_killed_worker_costs_only_its_own_sessions() -> None:
         child("core", *game, "--origin", f"{LOOPBACK}:{port}") as (core, tunnels),
         child("edge", "--listen", ANY_PORT, "--core", str(tunnels), "--workers", "2") as (edge, players),
     ):
-        sessions = [await asyncio.open_connection(players.host, players.port) for _ in range(40)]
-        assert all([await answers(each) for each in sessions])
+        sessions = await playing(players, 40)
         first, second = children_of(edge.pid)
         os.kill(first, signal.SIGKILL)
         surviving = [await answers(each) for each in sessions]
@@ -88,8 +93,7 @@ async def test_a_killed_worker_costs_only_its_own_sessions() -> None:
         await until(lambda: len(children_of(edge.pid)) == 2 and first not in children_of(edge.pid))
         assert second in children_of(edge.pid)
         assert "worker_died" in edge.last_words
-        again = [await asyncio.open_connection(players.host, players.port) for _ in range(20)]
-        assert all([await answers(each) for each in again])
+        again = await playing(players, 20)
         assert [await answers(each) for each in sessions] == surviving
         for _, writer in (*sessions, *again):
             writer.transport.abort()
