@@ -8,7 +8,9 @@ attackers come from 127.0.0.2, which the edge does not exempt from its limits.
     drip     connections that send one byte a second
     churn    new connections every second, with browsers', TLS and random bytes
 
-The phases of an attack are told apart: attackers arrive, stand (all are there, none is closed yet), and are closed.
+The phases of an attack are told apart: attackers arrive, stand (all are there, none is closed yet), and are closed. Who
+sends a byte a second is closed soon after the first one; with `--frame-seconds 0` at the login deadline, as silent ones
+are.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from bench.errors import BenchError
 from bench.generator import Programs, build_programs
 from bench.processes import LOOPBACK, Process, free_port, running
 from bench.siege_bots import ATTACKED, DISTURBED, QUIET
+from edge.player_link import Deadlines
 from games.pko.sim.options import PlayerOptions
 
 KINDS = ("silent", "drip", "churn")
@@ -183,6 +186,7 @@ async def siege(options: argparse.Namespace) -> dict[str, Any]:
         "could not connect": outcome["failed"],
         "closed by the edge": outcome["closed"],
         "login deadline": f"{deadline_seconds(options)} s",
+        "deadline of a packet that was begun": f"{options.frame_seconds:g} s" if options.frame_seconds else "none",
         "closed after (least / median / most)": " / ".join(map(str, outcome["closed_after"])) + " s",
         "most KiB per connection, edge and core": round((max(peaks) - before) / 1024 / max(1, outcome["connected"]), 1),
         "most log lines of one second and reason": max(seen.values(), default=0),
@@ -200,6 +204,7 @@ def edge_settings(options: argparse.Namespace) -> list[str]:
     room = options.connections + options.bots + 500
     deadline = deadline_seconds(options)
     settings = [f"edge.login_seconds={deadline}", f"edge.idle_seconds={deadline + IDLE_SECONDS}"]
+    settings += [f"edge.frame_seconds={options.frame_seconds}"]
     settings += [f'edge.exempt=["{LOOPBACK}/32"]', f"edge.max_sessions={room}"]
     if not options.limits:
         names = ("max_per_address", "max_per_prefix", "prefix_accepts_per_second", "accepts_per_second")
@@ -224,6 +229,13 @@ def main() -> None:
         type=int,
         default=0,
         help=f"the edge's login deadline; 0 has all connections stand there for {STANDING_SECONDS} s",
+    )
+    parser.add_argument(
+        "--frame-seconds",
+        type=float,
+        default=(usual := Deadlines().frame_seconds),
+        help=f"the edge's deadline of a packet that was begun, by default {usual:g}; 0 has connections that send a byte"
+        " a second stand there as long as silent ones",
     )
     parser.add_argument("--limits", action="store_true", help="keep the default limits on addresses and rates")
     options = parser.parse_args()

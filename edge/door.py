@@ -290,6 +290,10 @@ class Door:
         link.dialled = header.destination or link.dialled
         self._open_session(link, self._admit(link), rest)
 
+    def frame_begun(self, link: PlayerLink) -> None:
+        """A player who has not logged in has sent a part of a packet."""
+        self._rounds.set(link, time.monotonic())
+
     def header_refused(self, link: PlayerLink, why: str) -> None:
         """A listed sender sent something else."""
         self._refuse(link, Reason.CLIENT_PROXY_HEADER, why)

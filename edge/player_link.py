@@ -4,6 +4,7 @@ Made by `edge.door`, which looks at it when one of its deadlines may have come. 
 before a session there is the PROXY header of a listed sender to read.
 """
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ class Deadlines:
     """How long a player may take, in seconds; 0 is for ever. The header's is for listed senders only."""
 
     login_seconds: float = 30.0
+    frame_seconds: float = 10.0
     idle_seconds: float = 60.0
     header_seconds: float = 5.0
 
@@ -45,6 +47,8 @@ class PlayerLink(SocketLink):
         "_door",
         "_frames",
         "_heard_at",
+        "_part_of",
+        "_part_since",
         "_since",
         "address",
         "awaits_header",
@@ -71,6 +75,8 @@ class PlayerLink(SocketLink):
         self._since = now_seconds
         self._heard_at = now_seconds
         self._frames = 0
+        self._part_since = NEVER  # there is a part of a frame and no whole one, and
+        self._part_of = 0  # so many frames were before it
 
     def name_client(self, client: SocketAddress) -> None:
         """Say who it is from; ``address`` is the same packed (`edge.prefixes`)."""
@@ -92,6 +98,13 @@ class PlayerLink(SocketLink):
     def times(self) -> tuple[float, float]:
         """Since when the session counts, and when a frame last came."""
         return self._since, self._heard_at
+
+    def frame_begun(self) -> None:
+        """There is a part of a frame, and no whole one."""
+        session = self.session
+        if session is not None and not session.is_logged_in:
+            self._part_since, self._part_of = time.monotonic(), session.progress[0]
+            self._door.frame_begun(self)
 
     def count_no_more(self) -> None:
         """Another process counts this player from now on."""
@@ -131,10 +144,23 @@ class PlayerLink(SocketLink):
         idle = _due(self._heard_at, deadlines.idle_seconds)
         if now_seconds >= idle:
             return Reason.CLIENT_IDLE
-        login = NEVER if session.is_logged_in else _due(self._since, deadlines.login_seconds)
+        if session.is_logged_in:
+            return min(again, idle)
+        frame = _due(self._part_waits_since(session, now_seconds), deadlines.frame_seconds)
+        if now_seconds >= frame:
+            return Reason.CLIENT_FRAME_DEADLINE
+        login = _due(self._since, deadlines.login_seconds)
         if now_seconds >= login:
             return Reason.CLIENT_LOGIN_DEADLINE
-        return min(again, idle, login)
+        return min(again, idle, frame, login)
+
+    def _part_waits_since(self, session: Session, now_seconds: float) -> float:
+        """Return since when the player has owed the rest of a frame; `NEVER` when he owes none."""
+        if session.progress[0] != self._part_of:
+            self._part_since = NEVER
+        elif self.is_paused and self._part_since != NEVER:  # the rest may be there, and nobody reads it
+            self._part_since = now_seconds
+        return self._part_since
 
     def _listen(self, session: Session, now_seconds: float) -> float:
         """Note when the last whole packet came in, and return when to look for the next one at the latest."""

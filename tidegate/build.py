@@ -192,6 +192,7 @@ def _make_admission(ours: EdgeSettings, max_connections: int) -> AdmissionConfig
         ),
         deadlines=Deadlines(
             login_seconds=ours.login_seconds,
+            frame_seconds=ours.frame_seconds,
             idle_seconds=ours.idle_seconds,
             header_seconds=ours.proxy_header_seconds,
         ),

@@ -96,6 +96,13 @@ class EdgeSettings(Section):
         allow_inf_nan=False,
         description="How long a player may take to log in (in a game without rules: to send a packet); 0 is for ever.",
     )
+    frame_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="How long a packet that was begun may take to be whole, before the login; 0 is for ever.",
+    )
     idle_seconds: float = Field(
         60.0,
         ge=0,

@@ -30,6 +30,10 @@ class Link(Protocol):
         """Tell of no bytes before there are so many, or there is no room for more; 1 is as it was at the start."""
         ...
 
+    def frame_begun(self) -> None:
+        """Know that there is the beginning of a frame, and that its sender takes his time."""
+        ...
+
     def close(self, *, linger: bool) -> None:
         """Close after what was sent has gone out, or after a bounded time.
 

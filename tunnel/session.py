@@ -249,6 +249,8 @@ class Session:
 
     def _wait_for_more(self, scanner: Scanner) -> None:
         """Nothing whole came in. A sender who does that again and again is not read for every byte of his."""
+        if self._dry_reads == 0 and self._link is not None:
+            self._link.frame_begun()
         if self._dry_reads < PATIENT_READS:
             self._dry_reads += 1
         elif self._is_edge and self._link is not None and scanner.fault is None:

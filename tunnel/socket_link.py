@@ -279,6 +279,14 @@ class SocketLink(Pollable):
             with contextlib.suppress(OSError):  # then it wakes for each byte, as for everybody
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(size_bytes, MAX_AWAITED_BYTES))
 
+    def frame_begun(self) -> None:
+        """A slow frame is nobody's concern here."""
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read."""
+        return self._paused
+
     @property
     def unsent_bytes(self) -> int:
         """What the system has not taken yet."""

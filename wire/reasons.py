@@ -32,6 +32,7 @@ class Reason(StrEnum):
     CLIENT_ADDRESS_LIMIT = "client_address_limit"
     CLIENT_PREFIX_LIMIT = "client_prefix_limit"
     CLIENT_ACCEPT_RATE = "client_accept_rate"
+    CLIENT_FRAME_DEADLINE = "client_frame_deadline"
     CLIENT_LOGIN_DEADLINE = "client_login_deadline"
     CLIENT_IDLE = "client_idle"
     CLIENT_PROXY_HEADER = "client_proxy_header"
@@ -80,6 +81,7 @@ _SENTENCES = {
     Reason.CLIENT_ADDRESS_LIMIT: "There are too many connections from this address.",
     Reason.CLIENT_PREFIX_LIMIT: "There are too many connections from this network.",
     Reason.CLIENT_ACCEPT_RATE: "This network connects too often. Please try again in a minute.",
+    Reason.CLIENT_FRAME_DEADLINE: "The player's client began a packet and did not finish it in time.",
     Reason.CLIENT_LOGIN_DEADLINE: "The player did not log in in time.",
     Reason.CLIENT_IDLE: "The player's client said nothing for too long.",
     Reason.CLIENT_PROXY_HEADER: "The load balancer's PROXY header was missing or wrong.",

@@ -147,7 +147,7 @@ static bool stand(int fd, double now) {
     attackers[fd].since = now;
     connected++;
     if (options.kind == CHURN) say_word(fd);
-    if (options.kind == DRIP) add_drip(fd, now + DRIP_SECONDS);
+    if (options.kind == DRIP) add_drip(fd, now);
     return true;
 }
 

@@ -208,6 +208,27 @@ async def test_who_does_not_log_in_is_closed_at_the_deadline(drip: bytes) -> Non
         assert running.edge.counters.sessions_closed == {Reason.CLIENT_LOGIN_DEADLINE: 12}
 
 
+async def test_who_begins_a_packet_and_does_not_finish_it_is_closed_before_who_says_nothing() -> None:
+    deadlines = Deadlines(login_seconds=2.0, frame_seconds=0.6, idle_seconds=0)
+    async with relay(replace(STRICT, deadlines=deadlines), game="generic") as running:
+        playing, slow = await connect(running), await connect(running)
+        assert await outcome(playing) == "in"
+        playing[1].write(FRAME[:1])  # who is in may take his time
+        slow[1].write(b"\x01")
+        silent, lived, dripping = await asyncio.gather(
+            seconds_until_closed(await connect(running)),
+            seconds_until_closed(slow),
+            seconds_until_closed(await connect(running), drip=b"\x01", pause=0.2),
+        )
+        assert 0.3 < lived < 1.1
+        assert 0.3 < dripping < 1.3
+        assert 1.5 < silent < 2.5
+        reasons = {Reason.CLIENT_FRAME_DEADLINE: 2, Reason.CLIENT_LOGIN_DEADLINE: 1}
+        assert running.edge.counters.sessions_closed == reasons
+        playing[1].write(FRAME[1:])
+        assert await playing[0].readexactly(len(FRAME)) == FRAME
+
+
 async def test_who_falls_silent_is_closed_and_who_speaks_is_not() -> None:
     deadlines = Deadlines(login_seconds=0, idle_seconds=0.9)
     async with relay(replace(STRICT, deadlines=deadlines), greet_and_echo) as running:

@@ -24,6 +24,7 @@ class FakeLink:
     is_paused: bool = False
     is_full: bool = False
     awaited: int = 1
+    frames_begun: int = 0
 
     def send(self, data: bytes) -> None:
         self.sent += data
@@ -50,6 +51,9 @@ class FakeLink:
 
     def wait_for(self, size_bytes: int) -> None:
         self.awaited = size_bytes
+
+    def frame_begun(self) -> None:
+        self.frames_begun += 1
 
     def close(self, *, linger: bool) -> None:
         self.is_closed = True

@@ -47,10 +47,12 @@ def test_who_sends_frames_byte_by_byte_is_read_when_they_may_be_whole(side: Side
     assert link.awaited == 1  # a frame may well come in two parts or three
     session.link_data(frame[2:3])
     assert link.awaited == awaited
+    assert link.frames_begun == 1
     session.link_data(frame[3:])
     assert link.awaited == 1
     session.link_data(frame[:1])
     assert link.awaited == 1
+    assert link.frames_begun == 2
     assert list(end.outgoing) == [("data", 1, frame)]
 
 
