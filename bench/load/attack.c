@@ -115,21 +115,22 @@ static void say_word(int fd) {
     send(fd, bytes, count, MSG_NOSIGNAL);
 }
 
-static void add_drip(int fd, double due) {
-    drips[(first_drip + drip_count++) % options.connections] = (struct drip){due, fd, attackers[fd].number};
+static void drip(int fd, double due) {
+    struct attacker *attacker = &attackers[fd];
+    const char *byte = attacker->dripped < (long)sizeof DRIP_BEGIN ? &DRIP_BEGIN[attacker->dripped] : &DRIP_REST;
+    if (send(fd, byte, 1, MSG_NOSIGNAL) == 1) attacker->dripped++;
+    drips[(first_drip + drip_count++) % options.connections] =
+        (struct drip){due + DRIP_SECONDS, fd, attacker->number};
 }
 
 /* Have each whose second is over send its byte: each at its own time, as strangers do. */
 static void drip_all(double now) {
     while (drip_count && drips[first_drip].due <= now) {
-        struct drip drip = drips[first_drip];
-        struct attacker *attacker = &attackers[drip.fd];
+        struct drip next = drips[first_drip];
+        struct attacker *attacker = &attackers[next.fd];
         first_drip = (first_drip + 1) % options.connections;
         drip_count--;
-        if (!attacker->is_open || attacker->number != drip.number) continue;
-        const char *byte = attacker->dripped < (long)sizeof DRIP_BEGIN ? &DRIP_BEGIN[attacker->dripped] : &DRIP_REST;
-        if (send(drip.fd, byte, 1, MSG_NOSIGNAL) == 1) attacker->dripped++;
-        add_drip(drip.fd, drip.due + DRIP_SECONDS);
+        if (attacker->is_open && attacker->number == next.number) drip(next.fd, next.due);
     }
 }
 
@@ -147,7 +148,7 @@ static bool stand(int fd, double now) {
     attackers[fd].since = now;
     connected++;
     if (options.kind == CHURN) say_word(fd);
-    if (options.kind == DRIP) add_drip(fd, now);
+    if (options.kind == DRIP) drip(fd, now);
     return true;
 }
 
