@@ -1,52 +1,32 @@
 """Follows the files of the deny and the allow list while players play.
 
-A file is looked at once a second and read when it has changed, beside the loop. A file that cannot be read or
-understood leaves what was last understood in force, and that is said once.
+A file is looked at twice a second, and read beside the loop when it has changed and is not just being written. One that
+cannot be read or understood leaves what was last understood in force, and that is said once.
 """
 
 import asyncio
-import os
 from collections.abc import Callable
 
 import structlog
 
 from edge.access_lists import MAX_LIST_BYTES, AccessLists, ListEntries, ListError, join_lists, parse_list
-
-POLL_SECONDS = 1.0
+from fleet.watched_file import POLL_SECONDS, WatchedFile
 
 _log = structlog.get_logger("edge.lists")
 
-_Signature = tuple[int, int, int, int]
-
 
 class ListFile:
-    """One file, and what it said when it was last understood. ``path`` may be empty: then there is no file."""
+    """One file, and what it said when it was last understood; raises ListError where it says nothing at the start."""
 
     def __init__(self, path: str) -> None:
-        self.entries = ListEntries()
         self._path = path
-        self._signature: _Signature | None = None
+        self._watched = WatchedFile(path)  # before it is read: no change may be missed
         self._complaint = ""
-
-    def load(self) -> None:
-        """Read the file for the first time; raises ListError."""
-        if self._path:
-            self._signature = self._look()
-            self.entries = self._read()
+        self.entries = self._read()
 
     def has_changed(self) -> bool:
-        """Whether the file is another than at the last look. A file that is gone says so, once, and is no change."""
-        if not self._path:
-            return False
-        try:
-            signature = self._look()
-        except ListError as error:
-            self._signature = None
-            self._complain(str(error))
-            return False
-        changed = signature != self._signature
-        self._signature = signature
-        return changed
+        """Whether the file is another than when it was read, and is not just being written."""
+        return self._watched.has_changed()
 
     def reload(self) -> bool:
         """Read the file again; returns whether its entries are new. May run in a thread of its own."""
@@ -61,19 +41,12 @@ class ListFile:
         _log.info("list_loaded", file=self._path, entries=len(entries))
         return changed
 
-    def _look(self) -> _Signature:
-        try:
-            status = os.stat(self._path)
-        except OSError as error:
-            raise ListError(f"{self._path}: cannot be read: {error.strerror or error}") from error
-        return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
-
     def _read(self) -> ListEntries:
         try:
             with open(self._path, "rb") as file:
                 text = file.read(MAX_LIST_BYTES + 1)
         except OSError as error:
-            self._signature = None  # it may be let be read without any change of it
+            self._watched.try_again()
             raise ListError(f"{self._path}: cannot be read: {error.strerror or error}") from error
         return parse_list(text, self._path)
 
@@ -91,11 +64,9 @@ class ListFiles:
 
     def __init__(self, deny: str, allow: str) -> None:
         self.on_change: list[Callable[[AccessLists], None]] = []
-        self._deny = ListFile(deny)
-        self._allow = ListFile(allow)
-        self._deny.load()
-        self._allow.load()
-        self.lists = join_lists(self._deny.entries, self._allow.entries)
+        self._deny = ListFile(deny) if deny else None
+        self._allow = ListFile(allow) if allow else None
+        self.lists = self._joined()
 
     def denied_names(self) -> dict[str, frozenset[bytes]]:
         """Return the names that are kept out, small, by kind (`wire.steps.CAPTURES`)."""
@@ -109,8 +80,12 @@ class ListFiles:
 
     async def poll(self) -> None:
         """Look once, and tell whoever wants to know."""
-        changed = [each for each in (self._deny, self._allow) if each.has_changed()]
+        changed = [each for each in (self._deny, self._allow) if each is not None and each.has_changed()]
         if changed and any([await asyncio.to_thread(each.reload) for each in changed]):
-            self.lists = await asyncio.to_thread(join_lists, self._deny.entries, self._allow.entries)
+            self.lists = await asyncio.to_thread(self._joined)
             for tell in self.on_change:
                 tell(self.lists)
+
+    def _joined(self) -> AccessLists:
+        deny, allow = (ListEntries() if each is None else each.entries for each in (self._deny, self._allow))
+        return join_lists(deny, allow)

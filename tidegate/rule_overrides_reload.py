@@ -4,14 +4,13 @@ A good new version is sent to every edge at once. A bad one changes nothing, and
 """
 
 import asyncio
-from pathlib import Path
 
 import structlog
 
 from core.core import Core
+from fleet.watched_file import WatchedFile
 from tidegate.errors import SettingsError
 from tidegate.rule_overrides_apply import describe_changes, override_policy
-from tidegate.watched_file import WatchedFile
 from tunnel.policy import policy_digest
 
 _log = structlog.get_logger("core.policy")
@@ -31,18 +30,19 @@ class RulesReload:
         self._file = file
         self._pack_policy = core.policy  # what the file is put over, each time anew
         if file:
-            self._watched = WatchedFile(Path(file), self._reload)  # before it is read: no change may be missed
+            self._watched = WatchedFile(file)  # before it is read: no change may be missed
             core.set_policy(override_policy(self._pack_policy, file))
 
     async def run(self) -> None:
         """Follow the file until cancelled."""
         if not self._file:
             await asyncio.Event().wait()
-        await self._watched.run()
+        await self._watched.run(self._reload)
 
     async def poll(self) -> None:
         """Look at the file once."""
-        await self._watched.poll()
+        if self._watched.has_changed():
+            await self._reload()
 
     async def _reload(self) -> None:
         try:

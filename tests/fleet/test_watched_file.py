@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tidegate.watched_file import WatchedFile
+from fleet.watched_file import WatchedFile
 
 
 class Watcher:
@@ -16,17 +16,18 @@ class Watcher:
         self.told: list[str] = []
         self.was_told = asyncio.Event()
         self.file = file
-        self.watched = WatchedFile(file, self._tell)
+        self.watched = WatchedFile(str(file))
 
     def write(self, text: str) -> None:
         self.file.write_text(text)
 
     async def look(self, times: int = 1) -> list[str]:
         for _ in range(times):
-            await self.watched.poll()
+            if self.watched.has_changed():
+                await self.tell()
         return self.told
 
-    async def _tell(self) -> None:
+    async def tell(self) -> None:
         self.told.append(self.file.read_text() if self.file.is_file() else "gone")
         self.was_told.set()
 
@@ -66,9 +67,23 @@ async def test_a_file_put_in_its_place_is_a_change_whatever_its_time(watcher: Wa
     assert await watcher.look(2) == ["two"]
 
 
+async def test_what_could_not_be_read_is_told_again(watcher: Watcher) -> None:
+    watcher.write("two")
+    assert await watcher.look(3) == ["two"]
+    watcher.watched.try_again()
+    assert await watcher.look(3) == ["two", "two"]
+
+
+async def test_who_changes_a_file_and_sets_its_time_back_is_found_out(watcher: Watcher) -> None:
+    status = watcher.file.stat()
+    watcher.write("two")
+    os.utime(watcher.file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert await watcher.look(2) == ["two"]
+
+
 async def test_it_looks_by_itself(watcher: Watcher, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tidegate.watched_file.POLL_SECONDS", 0.001)
-    running = asyncio.create_task(watcher.watched.run())
+    monkeypatch.setattr("fleet.watched_file.POLL_SECONDS", 0.001)
+    running = asyncio.create_task(watcher.watched.run(watcher.tell))
     watcher.write("two")
     async with asyncio.timeout(5):
         await watcher.was_told.wait()
