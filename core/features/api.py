@@ -175,7 +175,7 @@ class Feature:
         """The feature is on, and sessions may be there already (`players.here`)."""
 
     def stopped(self) -> None:
-        """The feature is taken out or replaced; timers and work end by themselves."""
+        """The feature is removed, replaced, or taken out for its failures; timers and work end by themselves."""
 
     def preface(self, session: Session) -> bytes:
         """Return what the game server gets before anything of the player; called before its connection opens."""

@@ -240,6 +240,8 @@ class FeatureHost:
         unload(loaded)
 
     def _taken_out(self, loaded: Loaded) -> None:
+        """It may not come back for days: what it holds for players, or says of them, must not stay as long."""
+        self.containment.run_last(loaded, loaded.feature.stopped)
         relay = self._relays.get(loaded)
         if relay is not None:
             relay.close()
@@ -261,8 +263,9 @@ class FeatureHost:
 
     @property
     def commands(self) -> dict[str, Command]:
-        """The chat commands of all features."""
-        return self.plan.commands
+        """The chat commands of all features but those that are out."""
+        out = {loaded.name for loaded in self.plan.features if loaded.is_out}
+        return {name: each for name, each in self.plan.commands.items() if each.feature not in out}
 
     def emit(self, event: Event) -> None:
         """Tell all features that want to know, after what is going on now."""

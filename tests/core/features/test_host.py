@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence, Sized
 import pytest
 from structlog.testing import capture_logs
 
-from core.features import Event, Feature, PerAccount, PerCharacter, PerSession, Session, every, handles
+from core.features import Event, Feature, PerAccount, PerCharacter, PerSession, Session, command, every, handles
 from core.features.containment import MAX_FAILURES
 from core.features.host import FeatureHost
 from core.features.relay import MAX_WORK, FeatureRelay
@@ -219,6 +219,8 @@ async def test_a_preface_that_is_no_bytes_counts_and_the_others_are_sent(answer:
 
 async def test_a_feature_that_fails_everywhere_is_taken_out_and_nobody_notices() -> None:
     class Failing(Feature):
+        is_stopped = False
+
         def opened(self, session: Session) -> None:
             raise LookupError
 
@@ -234,19 +236,28 @@ async def test_a_feature_that_fails_everywhere_is_taken_out_and_nobody_notices()
             raise LookupError
 
         def stopped(self) -> None:
+            self.is_stopped = True
             raise LookupError
+
+        @command("fail", "fail")
+        def fail(self, session: Session, words: str) -> str:
+            """Fail."""
+            return words
 
         def closed(self, session: Session, reason: str) -> None:
             raise LookupError
 
     host = await host_of(Failing, Diary)
     loaded = host.plan.features[0]
+    assert "fail" in host.commands
     roads = [Road(host) for _ in range(3)]
     for number in range(MAX_FAILURES):
         for road in roads:
             road.says(Say(text=b"%d" % number))
     assert loaded.is_out
-    assert loaded.counts.failures == MAX_FAILURES
+    assert loaded.counts.failures == MAX_FAILURES + 1, "it was told that it is over, and failed once more"
+    assert feature_of(host, Failing).is_stopped
+    assert "fail" not in host.commands
     for road in roads:
         assert road.at_server() == [Say(text=b"%d" % number) for number in range(MAX_FAILURES)]
         road.end("client_closed")
