@@ -36,6 +36,7 @@ class KeptBook:
         self._loading: dict[tuple[str, str], list[asyncio.Future[None]]] = {}  # by scope and key: who waits for it
         self._loaded: set[tuple[str, str]] = set()  # by scope and key
         self._written: set[tuple[str, str]] = set()  # by cell and key: since they were last loaded
+        store.on_value_kept(self._value_kept)
         self._watching = [store.watch_table(FLEET_TABLE, self._fleet_changed), store.subscribe(TOPIC, self._told)]
 
     def close(self) -> None:
@@ -200,6 +201,16 @@ class KeptBook:
             gone = tuple(cell for cell, key in self._values if key == FLEET_KEY and cell not in change.fields)
         for cell in gone:
             self._values.pop((cell, FLEET_KEY), None)
+
+    def _value_kept(self, name: str, value: bytes) -> None:
+        """What was put while the store was away has given way to what was there: go on with that."""
+        of_what, cell, scope, key = [*name.split(":", 3), "", "", ""][:4]
+        if of_what != "state" or self._scopes.get(cell) != scope:
+            return
+        keys = [each for each, account in self._accounts.items() if account == key] if scope == "session" else [key]
+        for each in keys:
+            if self._users[scope, each] > 0:
+                self._set(cell, each, value)
 
     def _told(self, message: bytes) -> None:
         """Some core has kept something for somebody who may be online here."""

@@ -47,6 +47,8 @@ class Knowledge:
         self.serials = itertools.count(1)
         self._problems: dict[str, str] = {}
         self._on_claim_lost: list[Callable[[str, str], None]] = []
+        self.kept_values = 0  # which ours gave way to
+        self._on_value_kept: list[Callable[[str, bytes], None]] = []
 
     def begin_anew(self) -> None:
         """Take another name in the store: under the old one this process counts as dead."""
@@ -94,10 +96,24 @@ class Knowledge:
             for on_lost in self._on_claim_lost:
                 on_lost(name, holder)
 
+    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+        """Have somebody told of values that stay in place of what this process put."""
+        self._on_value_kept.append(on_kept)
+
+    def keep_value(self, key: str, value: bytes, deadline: float) -> None:
+        """A value that was put without knowing of this one, which is there, has given way to it.
+
+        What was put after that one was sent is a guess as well, and gives way in its turn.
+        """
+        self.kept_values += 1
+        self.values.put(key, value, deadline)
+        for on_kept in self._on_value_kept:
+            on_kept(key, value)
+
     @property
     def lost_writes(self) -> int:
-        """Writes that were given up, for want of room or because something else is in their place."""
-        return self.queue.lost + self.refused_writes
+        """Writes that were given up: for want of room, or because something else is in their place, or a value was."""
+        return self.queue.lost + self.refused_writes + self.kept_values
 
     @property
     def problem(self) -> str:

@@ -55,6 +55,10 @@ class LastKnown:
         self._entries.move_to_end(key)
         return entry.value
 
+    def has(self, key: str) -> bool:
+        """Say whether anything is known of a key, be it that there is no value."""
+        return key in self._entries
+
     def is_newer(self, key: str, stamp: int) -> bool:
         """Say whether a key was changed here after ``stamp``."""
         entry = self._entries.get(key)

@@ -125,6 +125,9 @@ class MemoryStore:
     def on_claim_lost(self, on_lost: Callable[[str, str], None]) -> None:
         """See `Store`; in one process no claim turns out not to hold."""
 
+    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+        """See `Store`; in one process all that there is is known."""
+
     def publish(self, topic: str, message: bytes) -> None:
         """See `Store`."""
         self._topics.tell(check_name(topic), check_value(message))

@@ -43,6 +43,7 @@ class Mended:
     restored_values: int = 0
     restored_fields: int = 0
     written: int = 0
+    kept_values: int = 0
     lost_claims: int = 0
 
 
@@ -69,10 +70,12 @@ class Mender:
             await self._take_lease()
             await self._restore_owned()
         queued = len(known.queue)
+        kept = known.kept_values
         await self._writer.write_all(is_mending=True)
+        kept = known.kept_values - kept
         await self.read_tables(known.tables, is_mending=True)
         lost = await self.recheck("room" if was_asleep and not was_emptied else "age", is_mending=True)
-        return Mended(was_emptied, values, fields, queued, lost)
+        return Mended(was_emptied, values, fields, queued, kept, lost)
 
     async def renew(self) -> bool:
         """Renew the lease and what hangs on it, if it still runs, which is said.

@@ -224,6 +224,14 @@ class Store(Protocol):
         """
         ...
 
+    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+        """Have ``on_kept(key, value)`` called when what this process has put gave way to the value that was there.
+
+        So it is after an absence, where something was put in it under a key of which nothing was known: whoever put it
+        cannot have made it of the value before. It counts among ``lost_writes``. ``on_kept`` must not raise.
+        """
+        ...
+
     # Messages.
 
     def publish(self, topic: str, message: bytes) -> None:

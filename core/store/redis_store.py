@@ -39,7 +39,7 @@ from core.store.redis_link import RedisLink
 from core.store.scripts import CLAIM, EPOCH, GET, LEAVE, LIVING, READ, SWAP
 from core.store.table_copy import MAX_TABLE_FIELDS, PART_FIELDS, in_parts
 from core.store.write_queue import Write, WriteKind
-from core.store.writer import Writer, milliseconds_left
+from core.store.writer import Writer, deadline_in, milliseconds_left
 from wire.errors import MisuseError
 
 KEYS_AT_ONCE = 100
@@ -124,8 +124,9 @@ class RedisStore:
     def put(self, key: str, value: bytes, *, expiry_seconds: float) -> None:
         """See `Store`."""
         end = end_of(expiry_seconds, time.monotonic())
-        self._known.values.put(check_name(key), check_value(value), end)
-        self._queue(Write(WriteKind.VALUE, (key, ""), value, end))
+        is_guess = self._is_guess(check_name(key))
+        self._known.values.put(key, check_value(value), end)
+        self._queue(Write(WriteKind.VALUE, (key, ""), value, end, is_guess=is_guess))
 
     def delete(self, key: str) -> None:
         """See `Store`."""
@@ -246,6 +247,10 @@ class RedisStore:
         """See `Store`."""
         self._known.on_claim_lost(on_lost)
 
+    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+        """See `Store`."""
+        self._known.on_value_kept(on_kept)
+
     # Messages.
 
     def publish(self, topic: str, message: bytes) -> None:
@@ -270,6 +275,13 @@ class RedisStore:
         self._known.queue.put(write)
         self._writer.nudge()
 
+    def _is_guess(self, key: str) -> bool:
+        """Whether a value that is put now is one that nobody here could have made of the one before."""
+        queued = self._queued_value(key)
+        if queued is not None:
+            return queued.is_guess
+        return self._link.is_away and not self._known.values.has(key)
+
     def _queued_value(self, key: str) -> Write | None:
         return self._known.queue.find(WriteKind.VALUE, (key, ""))
 
@@ -279,7 +291,6 @@ class RedisStore:
         stamp = known.values.stamp
         names = tuple(known.names.value(key) for key in keys)
         (answers,) = await self._link.run([GET.call(names, MAX_VALUE_BYTES)])
-        now = time.monotonic()
         for key, name, answer in zip(keys, names, answers, strict=True):
             if answer[0] == 2:
                 known.note_foreign(name, f"WRONGTYPE {answer[1].decode('ascii', 'replace')}")
@@ -290,8 +301,7 @@ class RedisStore:
             if answer[0] == 0:
                 known.values.forget(key)
             else:
-                left = int(answer[2])
-                known.values.put(key, answer[1], math.inf if left < 0 else now + left / 1000)
+                known.values.put(key, answer[1], deadline_in(int(answer[2])))
 
     def _change_field(self, table: str, name: str, value: bytes | None) -> None:
         serial = next(self._known.serials)

@@ -147,6 +147,26 @@ return 1
 """)
 """Keys: value. Arguments: put, restore (unless there is one) or delete; ms (0: for ever); value. Answers if done."""
 
+GUESS = _script("""
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'none' then
+  if ARGV[1] == '0' then
+    redis.call('SET', KEYS[1], ARGV[2])
+  elseif ARGV[1] ~= '-1' then
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[1])
+  end
+  return 0
+end
+if kind ~= 'string' then return redis.error_reply('WRONGTYPE it is a ' .. kind) end
+local size = redis.call('STRLEN', KEYS[1])
+if size > tonumber(ARGV[3]) then return redis.error_reply('STOREDATA it is a value of ' .. size .. ' bytes') end
+return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}
+""")
+"""Keys: value. Arguments: ms (0: for ever, -1: it has ended), value, most bytes.
+
+Puts a value unless there is one. Answers 0, or the value that is there and what it has left in ms (-1: for ever).
+"""
+
 SWAP = _script("""
 local value = redis.call('GET', KEYS[1])
 if ARGV[1] == '0' then
@@ -295,4 +315,4 @@ return 0
 """)
 """Keys: claim. Arguments: member, age (0: any), so that a release that comes late takes no newer claim away."""
 
-ALL = (OPEN, EPOCH, RENEW, LIVING, LEAVE, CLEAR, GET, PUT, SWAP, FIELD, OWN, READ, CLAIM, RECHECK, RELEASE)
+ALL = (OPEN, EPOCH, RENEW, LIVING, LEAVE, CLEAR, GET, PUT, GUESS, SWAP, FIELD, OWN, READ, CLAIM, RECHECK, RELEASE)

@@ -34,6 +34,7 @@ class Write:
 
     ``place`` is (key, "") of a value, (table, field) of a field, (name, holder) of a claim. ``deadline`` is the time
     at which a value ends. ``serial`` numbers changes of tables, and is the age of a released claim (0: any).
+    ``is_guess`` is a value put by who could not know whether there is one, and gives way to one that is there.
     """
 
     kind: WriteKind
@@ -41,6 +42,7 @@ class Write:
     value: bytes | None = None
     deadline: float = math.inf
     serial: int = 0
+    is_guess: bool = False
 
     @property
     def size_bytes(self) -> int:

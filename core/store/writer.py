@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from core.store.knowledge import Knowledge
 from core.store.messages import Message, MessageKind
-from core.store.protocol import LEASE_SECONDS, StoreAwayError, StoreDataError
+from core.store.protocol import LEASE_SECONDS, MAX_VALUE_BYTES, StoreAwayError, StoreDataError
 from core.store.redis_link import RedisLink
-from core.store.scripts import FIELD, OWN, PUT, RELEASE, Argument, Command
+from core.store.scripts import FIELD, GUESS, OWN, PUT, RELEASE, Argument, Command
 from core.store.write_queue import Write, WriteKind
 
 WINDOW_SECONDS = 0.02
@@ -121,6 +121,8 @@ class Writer:
                 self._known.note_right(key)
                 if write.kind is WriteKind.OWNED and answer == -1:
                     self.on_lapsed()  # what is owned is written anew under another name
+                elif write.is_guess and isinstance(answer, list):
+                    self._known.keep_value(write.place[0], answer[0], deadline_in(int(answer[1])))
         if isinstance(answers[-1], int):
             self.writes_seen = answers[-1]
             self._known.note_right(self._known.names.marker)
@@ -155,6 +157,8 @@ def _key_of(write: Write, command: Command) -> Argument:
 def put_command(key: str, write: Write, how: str = "put") -> Command:
     """Return the command that puts, restores or deletes a value; one that has ended is deleted."""
     left = milliseconds_left(write.deadline)
+    if write.is_guess and write.value is not None:
+        return GUESS.call((key,), left, write.value, MAX_VALUE_BYTES)
     if write.value is None or left < 0:
         return PUT.call((key,), "delete", 0, b"")
     return PUT.call((key,), how, left, write.value)
@@ -167,6 +171,11 @@ def field_command(known: Knowledge, write: Write, how: str) -> Command:
     value = write.value or b""
     message = Message(kind, known.owner, table, name, write.serial, value).encode()
     return FIELD.call((known.names.table(table),), how, name, value, known.names.channel, message)
+
+
+def deadline_in(milliseconds: int) -> float:
+    """Return when a value ends that has so long to live, as Redis says it: -1 is for ever."""
+    return math.inf if milliseconds < 0 else time.monotonic() + milliseconds / 1000
 
 
 def milliseconds_left(deadline: float) -> int:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -307,3 +307,39 @@ def test_which_scopes_there_are() -> None:
     book.declare({OWN: "session"})
     assert book.has_scope("account", "session")
     assert not book.has_scope("account")
+
+
+class GivingStore(MemoryStore):
+    """One whose values can turn out to have been there before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Callable[[str, bytes], None]] = []
+
+    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+        self.told.append(on_kept)
+
+    def keep(self, name: str, value: bytes) -> None:
+        for tell in self.told:
+            tell(name, value)
+
+
+async def test_what_gave_way_to_a_value_that_was_there_is_that_value_from_then_on() -> None:
+    store = GivingStore()
+    book = book_of(store)
+    await book.use("account", "ann")
+    book.begin_session("s1")
+    await book.use_session("s1", "ann")
+    book.write(ACCOUNT, "ann", b"1", 60)
+    book.write(OWN, "s1", b"1", 60)
+    store.keep(key_of(ACCOUNT, "account", "ann"), b"100")
+    store.keep(key_of(OWN, "session", "ann"), b"of the crash")
+    assert (book.read(ACCOUNT, "ann"), book.read(OWN, "s1")) == (b"100", b"of the crash")
+    store.keep(key_of(ACCOUNT, "account", "bob"), b"nobody needs it")
+    store.keep(key_of(ACCOUNT, "session", "ann"), b"no such cell")
+    store.keep("something", b"else")
+    assert book.read(ACCOUNT, "bob") is None
+    assert book.read(ACCOUNT, "ann") == b"100"
+    book.leave_session("s1", is_orderly=True)
+    book.leave("account", "ann")
+    assert rest_of(book) == (0, 0, 0)

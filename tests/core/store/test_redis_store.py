@@ -299,6 +299,40 @@ async def test_a_large_table_of_others_is_read_in_parts(server: RedisServer) -> 
         assert [part async for part in two.scan_owned("o")] == [(two.owner, {"mine": b"1"})]
 
 
+async def test_what_was_put_without_knowing_what_is_there_gives_way_to_it(server: RedisServer) -> None:
+    async with running_at(server.url) as other:
+        other.put("old", b"of years", expiry_seconds=60)
+        other.put("seen", b"1", expiry_seconds=0)
+        await written(other)
+    with capture_logs() as logs:
+        async with running_at(server.url) as store:
+            kept: list[tuple[str, bytes]] = []
+            store.on_value_kept(lambda key, value: kept.append((key, value)))
+            assert await store.get(["seen"]) == {"seen": b"1"}
+            server.freeze()
+            assert await store.get(["old", "new"]) == {}
+            for value in (b"1", b"2"):
+                store.put("old", value, expiry_seconds=0)
+                store.put("new", value, expiry_seconds=0)
+                store.put("seen", value, expiry_seconds=0)
+            store.put("ended", b"1", expiry_seconds=0.001)
+            store.put("gone", b"1", expiry_seconds=0)
+            store.delete("gone")
+            assert (await store.get(["old"])) == {"old": b"2"}
+            server.thaw()
+            await until(lambda: not store.status.is_away)
+            await written(store)
+            assert await store.get(["old", "new", "seen"]) == {"old": b"of years", "new": b"2", "seen": b"2"}
+            assert kept == [("old", b"of years")]
+            assert store.status.lost_writes == 1
+            assert int(server.say("PTTL", "{tidegate}:value:old")[1:]) > 1000
+            store.put("old", b"and one", expiry_seconds=0)
+            await written(store)
+            assert b"and one" in server.say("GET", "{tidegate}:value:old")
+            assert server.say("EXISTS", "{tidegate}:value:ended", "{tidegate}:value:gone") == b":0\r\n"
+    assert [(log["event"], log.get("kept_values")) for log in logs] == [("store_away", None), ("store_back", 1)]
+
+
 async def test_a_store_that_is_away_from_the_start(server: RedisServer) -> None:
     server.stop()
     with capture_logs() as logs:
