@@ -48,7 +48,7 @@ REST_SECONDS = 0.05
 """How long a keep-alive waits for company. Ten thousand connections that idle were otherwise hundreds of messages a
 second that carried one each; who waits for it waits for many seconds."""
 
-COMPANY_SECONDS = 0.01
+COMPANY_SECONDS = 0.03
 """How long what can wait does so for company (arrivals, departures, a game server's greeting), and how long ago the
 last message was in a tunnel that is quiet. A flush of its own would have the frames of those who play wait for the end
 of a window."""
@@ -106,8 +106,8 @@ class Outbox(Generic[Message]):
         self._waiting: dict[Pausable, None] = {}  # in order, and each once
         self._last_flush_seconds = 0.0  # by the clock of the loop
         self._flushed_at = -COMPANY_SECONDS  # the same by `time.monotonic`, whose time is finer
-        self._resting: asyncio.TimerHandle | None = None  # ends the wait of keep-alives
-        self._awaiting: asyncio.TimerHandle | None = None  # ends the wait of control messages that can
+        self._company: asyncio.TimerHandle | None = None  # ends the wait of what can wait
+        self._company_due = 0.0  # by `time.monotonic`
 
     @property
     def pending_bytes(self) -> int:
@@ -188,6 +188,7 @@ class Outbox(Generic[Message]):
             self._flushed_at = time.monotonic()
             self.flow.flush_delay.note(self._flushed_at - woken)
             self._seal()
+            self._stop_waiting()
             await self._write_all(write)
             self._relieve()
             if not self.buffer.is_due and self._urgent is None and not self._waiting:
@@ -291,33 +292,36 @@ class Outbox(Generic[Message]):
 
     def _rest(self) -> None:
         """Let what can wait go with the next message that does not, or in a while."""
-        self._idle.clear()
-        if self._resting is None:
-            self._resting = asyncio.get_running_loop().call_later(REST_SECONDS, self._rested)
+        self._wake_within(REST_SECONDS)
 
     def _wait(self) -> None:
         """Let what can wait shortly go with the next message that does not, or in a while; at once if it is quiet."""
         if time.monotonic() - self._flushed_at >= COMPANY_SECONDS:
             self._wait_no_more()
-            return
-        self._idle.clear()
-        if self._awaiting is None:
-            self._awaiting = asyncio.get_running_loop().call_later(COMPANY_SECONDS, self._waited)
+        else:
+            self._wake_within(COMPANY_SECONDS)
 
-    def _waited(self) -> None:
-        self._awaiting = None
-        self._wait_no_more()
+    def _wake_within(self, seconds: float) -> None:
+        self._idle.clear()
+        due = time.monotonic() + seconds
+        if self._company is None or due < self._company_due:
+            self._stop_waiting()
+            self._company_due = due
+            self._company = asyncio.get_running_loop().call_later(seconds, self._wait_no_more)
+
+    def _stop_waiting(self) -> None:
+        """What waited goes now, and what comes later may wait its own time."""
+        if self._company is not None:
+            self._company.cancel()
+            self._company = None
 
     def _wait_no_more(self) -> None:
+        self._stop_waiting()
         if self.buffer.size_bytes:
             self.buffer.is_due = True
             self._wake()
         elif self._delivery.has_unwritten():
             self._wake()
-
-    def _rested(self) -> None:
-        self._resting = None
-        self._wait_no_more()
 
     def _seal(self) -> None:
         if self.buffer.size_bytes:
