@@ -73,9 +73,10 @@ class KeptBook:
             self._written.add((cell, key))
         if scope == "session":
             if account := self._accounts.get(key, ""):
-                self._put(_name(cell, scope, account), value, expiry_seconds)
+                self._put(_name(cell, scope, account), value, expiry_seconds, gives_way=True)
             return
-        self._put(_name(cell, scope, key), value, expiry_seconds)
+        # What is kept for who is here was made of what was read of him, if that could be read.
+        self._put(_name(cell, scope, key), value, expiry_seconds, gives_way=self._users[scope, key] > 0)
         # Somebody of that name may be at another core, too.
         text = None if value is None else base64.b64encode(value).decode()
         self._store.publish(TOPIC, json.dumps([cell, key, text]).encode())
@@ -128,7 +129,7 @@ class KeptBook:
         self._accounts[session_id] = account
         for (cell, key), value in list(self._values.items()):
             if key == session_id:  # what was kept before the login
-                self._put(_name(cell, "session", account), value, CRASH_SECONDS)
+                self._put(_name(cell, "session", account), value, CRASH_SECONDS, gives_way=True)
 
     async def use_session(self, session_id: str, account: str) -> None:
         """Do both: `look_for_session` and `prove_session`."""
@@ -187,11 +188,11 @@ class KeptBook:
         else:
             self._values[cell, key] = value
 
-    def _put(self, name: str, value: bytes | None, expiry_seconds: float) -> None:
+    def _put(self, name: str, value: bytes | None, expiry_seconds: float, *, gives_way: bool) -> None:
         if value is None:
             self._store.delete(name)
         else:
-            self._store.put(name, value, expiry_seconds=expiry_seconds)
+            self._store.put(name, value, expiry_seconds=expiry_seconds, gives_way=gives_way)
 
     def _fleet_changed(self, change: TableChange) -> None:
         for cell, value in change.fields.items():

@@ -101,10 +101,7 @@ class Knowledge:
         self._on_value_kept.append(on_kept)
 
     def keep_value(self, key: str, value: bytes, deadline: float) -> None:
-        """A value that was put without knowing of this one, which is there, has given way to it.
-
-        What was put after that one was sent is a guess as well, and gives way in its turn.
-        """
+        """A value that was put without knowing of this one, which is there, has given way to it."""
         self.kept_values += 1
         self.values.put(key, value, deadline)
         for on_kept in self._on_value_kept:
@@ -112,8 +109,8 @@ class Knowledge:
 
     @property
     def lost_writes(self) -> int:
-        """Writes that were given up: for want of room, or because something else is in their place, or a value was."""
-        return self.queue.lost + self.refused_writes + self.kept_values
+        """Writes that were given up, for want of room or because something else is in their place."""
+        return self.queue.lost + self.refused_writes
 
     @property
     def problem(self) -> str:

@@ -63,8 +63,9 @@ class MemoryStore:
         found = {key: self._values.get(check_name(key), now) for key in keys}
         return {key: value for key, value in found.items() if value is not None}
 
-    def put(self, key: str, value: bytes, *, expiry_seconds: float) -> None:
-        """See `Store`."""
+    def put(self, key: str, value: bytes, *, expiry_seconds: float, gives_way: bool = False) -> None:
+        """See `Store`; in one process all that there is is known."""
+        del gives_way
         end = end_of(expiry_seconds, self._clock())
         self._values.put(check_name(key), check_value(value), end)
 
@@ -126,7 +127,7 @@ class MemoryStore:
         """See `Store`; in one process no claim turns out not to hold."""
 
     def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
-        """See `Store`; in one process all that there is is known."""
+        """See `Store`; in one process nothing gives way."""
 
     def publish(self, topic: str, message: bytes) -> None:
         """See `Store`."""

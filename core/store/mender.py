@@ -149,9 +149,12 @@ class Mender:
         for batch in _batches(known.values.items(time.monotonic())):
             commands = []
             for key, value, deadline in batch:
+                if known.queue.find(WriteKind.VALUE, (key, "")) is not None:
+                    continue  # it is written next, and would find what stood here for another's
                 write = Write(WriteKind.VALUE, (key, ""), value, deadline)
                 commands.append(put_command(known.names.value(key), write, "restore"))
-            count += sum(answer == 1 for answer in await self._run(commands))
+            if commands:
+                count += sum(answer == 1 for answer in await self._run(commands))
         return count
 
     async def _restore_tables(self) -> int:

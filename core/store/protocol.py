@@ -147,8 +147,12 @@ class Store(Protocol):
         """Return the values of those keys that have one; what this process has put is seen at once."""
         ...
 
-    def put(self, key: str, value: bytes, *, expiry_seconds: float) -> None:
-        """Remember a value; ``expiry_seconds`` 0 is for ever. The last of several puts counts."""
+    def put(self, key: str, value: bytes, *, expiry_seconds: float, gives_way: bool = False) -> None:
+        """Remember a value; ``expiry_seconds`` 0 is for ever. The last of several puts counts.
+
+        One that ``gives_way``, put while the store is away and nothing is known of the key, does so to a value that
+        turns out to be there (`on_value_kept`): for values that were made of the one before.
+        """
         ...
 
     def delete(self, key: str) -> None:
@@ -227,8 +231,7 @@ class Store(Protocol):
     def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
         """Have ``on_kept(key, value)`` called when what this process has put gave way to the value that was there.
 
-        So it is after an absence, where something was put in it under a key of which nothing was known: whoever put it
-        cannot have made it of the value before. It counts among ``lost_writes``. ``on_kept`` must not raise.
+        So it is after an absence (see `put`). ``on_kept`` must not raise.
         """
         ...
 

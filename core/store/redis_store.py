@@ -121,11 +121,11 @@ class RedisStore:
         found = {key: self._known.values.get(key, now) for key in wanted}
         return {key: value for key, value in found.items() if value is not None}
 
-    def put(self, key: str, value: bytes, *, expiry_seconds: float) -> None:
+    def put(self, key: str, value: bytes, *, expiry_seconds: float, gives_way: bool = False) -> None:
         """See `Store`."""
         end = end_of(expiry_seconds, time.monotonic())
-        is_guess = self._is_guess(check_name(key))
-        self._known.values.put(key, check_value(value), end)
+        is_guess = gives_way and self._is_unknown(key)
+        self._known.values.put(check_name(key), check_value(value), end)
         self._queue(Write(WriteKind.VALUE, (key, ""), value, end, is_guess=is_guess))
 
     def delete(self, key: str) -> None:
@@ -275,8 +275,8 @@ class RedisStore:
         self._known.queue.put(write)
         self._writer.nudge()
 
-    def _is_guess(self, key: str) -> bool:
-        """Whether a value that is put now is one that nobody here could have made of the one before."""
+    def _is_unknown(self, key: str) -> bool:
+        """Whether what is put now cannot have been made of the value before, because that could not be read."""
         queued = self._queued_value(key)
         if queued is not None:
             return queued.is_guess

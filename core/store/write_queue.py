@@ -34,7 +34,7 @@ class Write:
 
     ``place`` is (key, "") of a value, (table, field) of a field, (name, holder) of a claim. ``deadline`` is the time
     at which a value ends. ``serial`` numbers changes of tables, and is the age of a released claim (0: any).
-    ``is_guess`` is a value put by who could not know whether there is one, and gives way to one that is there.
+    ``is_guess`` is a value that was put without knowing of the one before, and gives way to one that is there.
     """
 
     kind: WriteKind
@@ -84,6 +84,14 @@ class WriteQueue:
         """Return the last write to a place that is queued or under way."""
         key = (kind, place)
         return self._waiting.get(key) or self._under_way.get(key)
+
+    def find_waiting(self, kind: WriteKind, place: tuple[str, str]) -> Write | None:
+        """Return the write to a place that waits behind the one that is under way."""
+        return self._waiting.get((kind, place))
+
+    def discard(self, write: Write) -> None:
+        """Forget a write that waits."""
+        self._pop((write.kind, write.place))
 
     def has_releases(self, name: str) -> bool:
         """Say whether holders of a name are still to be released."""

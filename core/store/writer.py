@@ -8,6 +8,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from core.store.knowledge import Knowledge
 from core.store.messages import Message, MessageKind
@@ -121,13 +122,29 @@ class Writer:
                 self._known.note_right(key)
                 if write.kind is WriteKind.OWNED and answer == -1:
                     self.on_lapsed()  # what is owned is written anew under another name
-                elif write.is_guess and isinstance(answer, list):
-                    self._known.keep_value(write.place[0], answer[0], deadline_in(int(answer[1])))
+                elif write.is_guess:
+                    self._note_guess(write, answer)
         if isinstance(answers[-1], int):
             self.writes_seen = answers[-1]
             self._known.note_right(self._known.names.marker)
         else:
             self._known.note_foreign(self._known.names.marker, answers[-1])
+
+    def _note_guess(self, write: Write, answer: object) -> None:
+        """A guess was written, maybe by a batch whose answer was lost, or there is a value that it gives way to.
+
+        What was put after it was sent is a change of ours in the first case, and goes the same way in the second unless
+        it is no guess, or a deletion: then that counts.
+        """
+        queue = self._known.queue
+        later = queue.find_waiting(write.kind, write.place)
+        if not isinstance(answer, list) or answer[0] == write.value:
+            if later is not None and later.is_guess:
+                queue.put(replace(later, is_guess=False))
+        elif later is None or later.is_guess:
+            if later is not None:
+                queue.discard(later)
+            self._known.keep_value(write.place[0], answer[0], deadline_in(int(answer[1])))
 
     def _command(self, write: Write) -> Command:
         names = self._known.names

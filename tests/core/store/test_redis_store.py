@@ -4,12 +4,17 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from typing import cast
 
 import pytest
 from structlog.testing import capture_logs
 
 from core.store.address import make_store
+from core.store.knowledge import Knowledge
 from core.store.protocol import LEASE_SECONDS, Store, StoreAwayError, StoreDataError, TableChange
+from core.store.redis_link import RedisLink
+from core.store.write_queue import Write, WriteKind
+from core.store.writer import Writer
 from tests.core.store.claims import run_races
 from tests.core.store.stores import running, running_at, until, written
 from tests.redis_server import LOOPBACK, RedisServer, redis_server
@@ -303,6 +308,7 @@ async def test_what_was_put_without_knowing_what_is_there_gives_way_to_it(server
     async with running_at(server.url) as other:
         other.put("old", b"of years", expiry_seconds=60)
         other.put("seen", b"1", expiry_seconds=0)
+        other.put("sure", b"theirs", expiry_seconds=0)
         await written(other)
     with capture_logs() as logs:
         async with running_at(server.url) as store:
@@ -312,25 +318,71 @@ async def test_what_was_put_without_knowing_what_is_there_gives_way_to_it(server
             server.freeze()
             assert await store.get(["old", "new"]) == {}
             for value in (b"1", b"2"):
-                store.put("old", value, expiry_seconds=0)
-                store.put("new", value, expiry_seconds=0)
-                store.put("seen", value, expiry_seconds=0)
-            store.put("ended", b"1", expiry_seconds=0.001)
-            store.put("gone", b"1", expiry_seconds=0)
+                store.put("old", value, expiry_seconds=0, gives_way=True)
+                store.put("new", value, expiry_seconds=0, gives_way=True)
+                store.put("seen", value, expiry_seconds=0, gives_way=True)
+            store.put("ended", b"1", expiry_seconds=0.001, gives_way=True)
+            store.put("gone", b"1", expiry_seconds=0, gives_way=True)
             store.delete("gone")
+            store.put("sure", b"mine", expiry_seconds=0)
             assert (await store.get(["old"])) == {"old": b"2"}
             server.thaw()
             await until(lambda: not store.status.is_away)
             await written(store)
             assert await store.get(["old", "new", "seen"]) == {"old": b"of years", "new": b"2", "seen": b"2"}
             assert kept == [("old", b"of years")]
-            assert store.status.lost_writes == 1
+            assert await store.get(["sure"]) == {"sure": b"mine"}
+            assert store.status.lost_writes == 0
             assert int(server.say("PTTL", "{tidegate}:value:old")[1:]) > 1000
-            store.put("old", b"and one", expiry_seconds=0)
+            store.put("old", b"and one", expiry_seconds=0, gives_way=True)
             await written(store)
             assert b"and one" in server.say("GET", "{tidegate}:value:old")
             assert server.say("EXISTS", "{tidegate}:value:ended", "{tidegate}:value:gone") == b":0\r\n"
     assert [(log["event"], log.get("kept_values")) for log in logs] == [("store_away", None), ("store_back", 1)]
+
+
+async def test_what_gives_way_does_not_do_so_to_itself(server: RedisServer) -> None:
+    async with running_at(server.url) as store:
+        kept: list[str] = []
+        store.on_value_kept(lambda key, _: kept.append(key))
+        server.stop()
+        assert await store.get(["k"]) == {}
+        store.put("k", b"1", expiry_seconds=0, gives_way=True)
+        server.start()  # empty: what is known is restored, and then written
+        await written(store)
+        assert b"1" in server.say("GET", "{tidegate}:value:k")
+        assert not kept
+
+
+LATER = [
+    (None, 0, None),  # what was put, the answer, what is then to be written
+    (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), 0, (b"2", False)),
+    (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), [b"1", -1], (b"2", False)),  # its own, sent twice
+    (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), [b"theirs", -1], None),
+    (Write(WriteKind.VALUE, ("k", ""), b"2"), [b"theirs", -1], (b"2", False)),
+    (Write(WriteKind.VALUE, ("k", "")), [b"theirs", -1], (None, False)),  # deleted
+    (None, [b"theirs", -1], None),
+]
+
+
+@pytest.mark.parametrize(("later", "answer", "left"), LATER)
+def test_what_is_put_while_a_guess_is_under_way(
+    later: Write | None, answer: object, left: tuple[bytes | None, bool] | None
+) -> None:
+    known = Knowledge("{tidegate}")
+    kept: list[bytes] = []
+    known.on_value_kept(lambda _, value: kept.append(value))
+    guess = Write(WriteKind.VALUE, ("k", ""), b"1", is_guess=True)
+    known.queue.put(guess)
+    batch = known.queue.take(10, 1 << 20)
+    if later is not None:
+        known.queue.put(later)
+    known.queue.done(batch)
+    Writer(cast("RedisLink", None), known)._note_guess(guess, answer)
+    found = known.queue.find(WriteKind.VALUE, ("k", ""))
+    assert (None if found is None else (found.value, found.is_guess)) == left
+    gave_way = isinstance(answer, list) and answer[0] == b"theirs" and (later is None or later.is_guess)
+    assert kept == ([b"theirs"] if gave_way else [])
 
 
 async def test_a_store_that_is_away_from_the_start(server: RedisServer) -> None:
