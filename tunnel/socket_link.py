@@ -285,7 +285,7 @@ class SocketLink(Pollable):
     @property
     def is_paused(self) -> bool:
         """Whether nothing is read."""
-        return self._paused
+        return self._paused or self._is_standing
 
     @property
     def unsent_bytes(self) -> int:
