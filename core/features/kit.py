@@ -48,6 +48,9 @@ Sent = Packet | RawPacket
 START_SECONDS = 1_000_000.0
 """Where the kit's clock begins; wall time is the same."""
 
+MAX_TURNS = 100_000
+"""How often work may make way for others; one that does so more often never ends."""
+
 
 @dataclass
 class KitTimer:
@@ -179,7 +182,7 @@ class Kit(Generic[FeatureT]):
         self.time = end
 
     def run_work(self) -> None:
-        """Run the work that was spawned, to its end; it may wait for nothing but the kit's store."""
+        """Run the work that was spawned, to its end; it may make way for others, and wait for the kit's store only."""
         while self.work:
             _, work = self.work.pop(0)
             _run(work)
@@ -455,10 +458,13 @@ class KitPlayer:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> None:
-    """Run a coroutine that waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration:
-        return
+    """Run a coroutine that waits for nothing, but may make way for others with ``asyncio.sleep(0)``."""
+    for _ in range(MAX_TURNS):
+        try:
+            waits_for = work.send(None)
+        except StopIteration:
+            return
+        if waits_for is not None:
+            break
     work.close()
     raise MisuseError("this waits for something that the kit does not have; take what waits out, and test it by itself")

@@ -29,6 +29,9 @@ _UNIT_SECONDS = {"m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 SESSIONS_AT_ONCE = 500
 """So many are looked up between two looks at the traffic; that takes about a millisecond."""
 
+BANS_AT_ONCE = 200
+"""So many are written out to look for a text in them; that takes about a millisecond, too."""
+
 
 class BansSettings(Settings):
     """Settings of `Bans`."""
@@ -44,6 +47,7 @@ class Bans(Feature):
     def __init__(self) -> None:
         self._is_looking = False
         self._must_look = False
+        self._is_answering = False
 
     def started(self) -> None:
         """Follow the bans."""
@@ -101,18 +105,32 @@ class Bans(Feature):
         return f"Not banned any more: {kind} {value}."
 
     @command("bans", "the newest bans, or those with a text in them: /bans [TEXT]", for_operators=True)
-    def show(self, session: Session, words: str) -> str:
-        """Show the newest bans, and say how many there are."""
-        wanted = words.strip().lower()
-        found = self._book.all
-        if wanted:
-            found = [each for each in found if wanted in _line(each).lower()]
-        shown = nlargest(self.settings.listed, found, key=lambda each: each.since)
-        for each in shown:
-            session.tell(_line(each))
-        return f"{len(found)} bans" + (f", the newest {len(shown)} are shown." if len(shown) < len(found) else ".")
+    def show(self, session: Session, words: str) -> str | None:
+        """Show the newest bans, and say how many there are; a moment later, since there may be very many."""
+        if self._is_answering:
+            return "Somebody has asked just now; ask again."
+        self._is_answering = True
+        self.spawn(self._answer(session, words.strip().lower()), "bans")
+        return None
 
     # Parts.
+
+    async def _answer(self, session: Session, wanted: str) -> None:
+        shown: list[BanEntry] = []
+        count = 0
+        try:
+            entries = self._book.all
+            for start in range(0, len(entries), BANS_AT_ONCE):
+                some = entries[start : start + BANS_AT_ONCE]
+                found = [each for each in some if wanted in _line(each).lower()] if wanted else some
+                count += len(found)
+                shown = nlargest(self.settings.listed, [*shown, *found], key=lambda each: each.since)
+                await asyncio.sleep(0)
+        finally:
+            self._is_answering = False
+        for each in shown:
+            session.tell(_line(each))
+        session.tell(f"{count} bans" + (f", the newest {len(shown)} are shown." if len(shown) < count else "."))
 
     def _changed(self, change: BanChange) -> None:
         """End the sessions that a new ban meets, beside the traffic."""

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping
+from heapq import nsmallest
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -159,18 +160,30 @@ class Presence(Feature):
     async def _answer(self, session: Session, wanted: str) -> None:
         try:
             entries = await read_presence(self.store)
+            lines = await self._find(entries, wanted) if wanted else _by_region(entries)
         finally:
             self._is_answering = False
-        if not wanted:
-            counts = count_by_region(entries)
-            regions = ", ".join(f"{region or 'no region'} {count}" for region, count in counts.most_common())
-            session.tell(f"{len(entries)} online: {regions}" if entries else "Nobody is online.")
-            return
-        lines = [_line(each) for each in entries.values()]
-        found = sorted(each for each in lines if _small(wanted) in _small(each))
-        for line in found[: self.settings.listed]:
+        for line in lines:
             session.tell(line)
-        session.tell(f"{len(found)} found" + (", the first are shown." if len(found) > self.settings.listed else "."))
+
+    async def _find(self, entries: Mapping[str, Whereabouts], wanted: str) -> list[str]:
+        """Return the lines that have a text in them, the first of them, and how many there are."""
+        found = []
+        small = _small(wanted)
+        for number, each in enumerate(entries.values(), start=1):
+            if number % ENTRIES_AT_ONCE == 0:
+                await asyncio.sleep(0)
+            line = _line(each)
+            if small in _small(line):
+                found.append(line)
+        shown = nsmallest(self.settings.listed, found)
+        return [*shown, f"{len(found)} found" + (", the first are shown." if len(found) > len(shown) else ".")]
+
+
+def _by_region(entries: Mapping[str, Whereabouts]) -> list[str]:
+    counts = count_by_region(entries)
+    regions = ", ".join(f"{region or 'no region'} {count}" for region, count in counts.most_common())
+    return [f"{len(entries)} online: {regions}" if entries else "Nobody is online."]
 
 
 async def read_presence(store: Store) -> dict[str, Whereabouts]:

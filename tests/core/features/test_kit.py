@@ -1,5 +1,7 @@
 """The test kit, with small features in it."""
 
+import asyncio
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 
 import pytest
@@ -183,3 +185,37 @@ def test_what_follows_a_packet_of_the_same_direction_stands_behind_it() -> None:
     player = Kit(Behind).player()
     said = Said(speaker_id=7, text=b"hi")
     assert player.hears(said) == [said, SystemInfo(text=b"behind")]
+
+
+class Never:
+    """Something that a real loop would have to wait for."""
+
+    def __await__(self) -> Generator["Never", None, None]:
+        yield self
+
+
+class Working(Feature):
+    """Does work in steps."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    async def make_way(self, steps: int) -> None:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+            self.steps += 1
+
+    async def wait(self) -> None:
+        await Never()
+
+
+def test_work_may_make_way_for_others_and_wait_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.features.kit.MAX_TURNS", 10)
+    kit = Kit(Working)
+    kit.feature.spawn(kit.feature.make_way(3))
+    kit.run_work()
+    assert kit.feature.steps == 3
+    for work in (kit.feature.wait(), kit.feature.make_way(11)):
+        kit.feature.spawn(work)
+        with pytest.raises(MisuseError, match="waits for something"):
+            kit.run_work()

@@ -28,6 +28,12 @@ def run(kit: Kit[Bans], player: KitPlayer, line: str) -> str | None:
     return answer
 
 
+def show(kit: Kit[Bans], player: KitPlayer, words: str) -> list[bytes]:
+    player.texts.clear()
+    assert run(kit, player, f"bans {words}") is None
+    return list(player.texts)
+
+
 def test_commands_are_for_operators(kit: Kit[Bans]) -> None:
     assert all(kit.commands[name].for_operators for name in ("ban", "unban", "bans"))
 
@@ -132,20 +138,28 @@ def test_what_is_told_to_other_features(kit: Kit[Bans], root: KitPlayer) -> None
     assert (unban.kind, unban.fields["ban"], unban.fields["by"]) == ("unban", "account", "root")
 
 
-def test_the_list_shows_the_newest_first() -> None:
+@pytest.mark.parametrize("at_once", [1, 2, 3, 200])
+def test_the_list_shows_the_newest_first(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(bans_module, "BANS_AT_ONCE", at_once)
     kit = Kit(Bans, {"listed": 2}, operators=("root",))
     root = kit.player(account="root", character="Root", address="198.51.100.9")
     for name in ("anna", "bert", "carl"):
         kit.advance(1)
         run(kit, root, f"ban account {name} 7d bots of {name}")
-    assert run(kit, root, "bans") == "3 bans, the newest 2 are shown."
-    assert root.texts == [
+    assert show(kit, root, "") == [
         b"account carl until 1970-01-19 13:47 UTC by root: bots of carl",
         b"account bert until 1970-01-19 13:47 UTC by root: bots of bert",
+        b"3 bans, the newest 2 are shown.",
     ]
-    root.texts.clear()
-    assert run(kit, root, "bans OF ANNA") == "1 bans."
-    assert root.texts == [b"account anna until 1970-01-19 13:47 UTC by root: bots of anna"]
+    assert show(kit, root, "OF ANNA") == [b"account anna until 1970-01-19 13:47 UTC by root: bots of anna", b"1 bans."]
+
+
+def test_one_question_about_the_list_at_a_time(kit: Kit[Bans], root: KitPlayer) -> None:
+    assert kit.commands["bans"].run(root.session, "") is None
+    assert run(kit, root, "bans") == "Somebody has asked just now; ask again."
+    kit.run_work()
+    assert root.texts == [b"0 bans."]
+    assert show(kit, root, "anna") == [b"0 bans."]
 
 
 def test_a_ban_of_another_core_ends_sessions_too(kit: Kit[Bans]) -> None:
