@@ -6,8 +6,9 @@ PLOTTING := .venv/.plotting
 NGINX_STREAM := /usr/lib/nginx/modules/ngx_stream_module.so
 
 # Tests of what has no frame in its hands, and of whole fleets; once is enough, with the kernel that is installed.
-BESIDE_THE_KERNEL := tests/fleet tests/infra tests/protos tests/scripts tests/test_admin.py tests/test_deployment_page.py \
-	tests/test_discovery.py tests/test_live_fleet.py tests/test_trust_processes.py
+BESIDE_THE_KERNEL := tests/bench tests/docs tests/fleet tests/infra tests/protos tests/scripts tests/test_admin.py \
+	tests/test_deployment_page.py tests/test_discovery.py tests/test_live_fleet.py tests/test_trust_processes.py \
+	tests/tidegate/gameday/test_gameday.py
 
 # Apply Terraform's modules to a local AWS, or test them with mocks. `make cloud` runs these alone.
 IN_THE_CLOUD := tests/infra/test_minimal.py tests/infra/test_terraform_modules.py tests/infra/test_three_regions.py

@@ -36,6 +36,10 @@ _log = structlog.get_logger("core.tunnel")
 MAX_NAME_BYTES = 256
 """Of what an edge says of who plays."""
 
+ASIDE_SECONDS = 0.005
+"""How long connecting for a newcomer makes way, in a tunnel that is not quiet: his announcement came along with frames
+of those who play, and core and game server are to have answered those before they turn to him."""
+
 MAX_UNANSWERED_CLOSES = 4096
 """Slots beyond the session limit that may wait for the edge to answer a close."""
 
@@ -263,6 +267,8 @@ class CoreTunnel(TunnelEnd[tunnel_pb2.AttachResponse]):
             self._roster.named(session, Names(*names, message.is_logged_in, message.is_opaque))
 
     async def _connect(self, session: Session) -> None:
+        if not self.queue.is_quiet:
+            await asyncio.sleep(ASIDE_SECONDS)
         try:
             link = await self._origin.open(session)
         except OriginError as error:

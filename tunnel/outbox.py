@@ -114,6 +114,11 @@ class Outbox(Generic[Message]):
         """Payload waiting to be written."""
         return self._delivery.unwritten_bytes + self.buffer.size_bytes
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing was sent for a while: who sends something alone holds nobody up."""
+        return time.monotonic() - self._flushed_at >= COMPANY_SECONDS
+
     def check(self) -> None:
         """Raise TunnelFault when the peer takes nothing and everything piles up here."""
         held = self._delivery.held_bytes + self.buffer.size_bytes
@@ -296,7 +301,7 @@ class Outbox(Generic[Message]):
 
     def _wait(self) -> None:
         """Let what can wait shortly go with the next message that does not, or in a while; at once if it is quiet."""
-        if time.monotonic() - self._flushed_at >= COMPANY_SECONDS:
+        if self.is_quiet:
             self._wait_no_more()
         else:
             self._wake_within(COMPANY_SECONDS)

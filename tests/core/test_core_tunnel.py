@@ -1,8 +1,11 @@
 """The core's end of a tunnel by itself."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any, cast
+
+import pytest
 
 from core.core_tunnel import CoreLimits, CoreTunnel, Places
 from core.origin_watch import OriginWatch
@@ -61,6 +64,26 @@ async def test_a_session_that_ends_while_its_connection_waits_leaves_none_open()
         core.sessions[1].end(Reason.ORIGIN_CLOSED)
         await asyncio.sleep(0)
     assert server.link.is_closed
+
+
+async def test_a_newcomer_makes_way_for_those_who_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.core_tunnel.ASIDE_SECONDS", 3600.0)
+    server = OneServer()
+    core = sleepy_core(server)
+    core.queue._flushed_at = time.monotonic()  # somebody was sent something just now
+    opened = tunnel_pb2.Open(
+        slot=1, session_id=bytes(16), client_address=HERE, client_port=1, listen_address=HERE, listen_port=2
+    )
+    core.handle(tunnel_pb2.AttachRequest(sequence=1, open=opened))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not server.opened.is_set()
+    (connecting,) = core._connecting.values()
+    core.sessions[1].end(Reason.EDGE_DRAINING)
+    await asyncio.wait({connecting}, timeout=5)
+    assert connecting.cancelled()
+    assert not server.opened.is_set()
+    assert not core._placed
 
 
 async def test_a_game_server_hears_nothing_of_a_tunnel_that_is_over() -> None:

@@ -1,6 +1,7 @@
 """The outbox: order, batching, and pressure."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -226,6 +227,29 @@ def test_a_batch_that_is_held_never_outgrows_the_contract() -> None:
     outbox.buffer.add(1, ChunkKind.DATA, bytes(512 * 1024))  # the largest window there can be
     outbox.seal()
     assert max(len(each.message.batch.chunks) for each in outbox._delivery.messages()) <= MAX_BATCH_BYTES
+
+
+async def test_a_flush_ends_the_wait_of_what_it_takes_along_and_not_of_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tunnel.outbox.COMPANY_SECONDS", LONG_SECONDS)
+    outbox, writer = patient_outbox(monkeypatch, LONG_SECONDS / 2), Writer()
+    outbox._flushed_at = time.monotonic()
+    async with running(outbox, writer):
+        outbox.buffer.add_patient(1, ChunkKind.DATA, b"a")
+        first = outbox._company
+        outbox.buffer.add(2, ChunkKind.DATA, b"move")
+        await outbox.drained()
+        assert first is not None
+        assert first.cancelled()
+        outbox.buffer.add_patient(3, ChunkKind.DATA, b"b")
+        patient = outbox._company
+        outbox.add(close_of(4), can_wait=True)
+        assert outbox._company is patient, "what comes second does not wait longer, nor the first anew"
+        assert patient is not None
+        assert not patient.cancelled()
+        await turns()
+        assert writer.payload_bytes == 5
 
 
 async def turns() -> None:
