@@ -36,7 +36,7 @@ class KeptBook:
         self._loading: dict[tuple[str, str], list[asyncio.Future[None]]] = {}  # by scope and key: who waits for it
         self._loaded: set[tuple[str, str]] = set()  # by scope and key
         self._written: set[tuple[str, str]] = set()  # by cell and key: since they were last loaded
-        store.on_value_kept(self._value_kept)
+        store.on_value_found(self._value_found)
         self._watching = [store.watch_table(FLEET_TABLE, self._fleet_changed), store.subscribe(TOPIC, self._told)]
 
     def close(self) -> None:
@@ -203,7 +203,7 @@ class KeptBook:
         for cell in gone:
             self._values.pop((cell, FLEET_KEY), None)
 
-    def _value_kept(self, name: str, value: bytes) -> None:
+    def _value_found(self, name: str, value: bytes) -> None:
         """What was put while the store was away has given way to what was there: go on with that."""
         of_what, cell, scope, key = [*name.split(":", 3), "", "", ""][:4]
         if of_what != "state" or self._scopes.get(cell) != scope:

@@ -7,7 +7,7 @@ Shared by the parts of the Redis store; nothing here waits or does I/O.
 import itertools
 import secrets
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 
 import structlog
@@ -16,9 +16,10 @@ from core.store.claim_book import ClaimBook
 from core.store.last_known import LastKnown
 from core.store.messages import Message, MessageKind
 from core.store.names import Names
+from core.store.protocol import MAX_LAST_KNOWN
 from core.store.table_copy import TableCopy
 from core.store.topics import Topics
-from core.store.write_queue import WriteKind, WriteQueue
+from core.store.write_queue import Write, WriteKind, WriteQueue
 
 _log = structlog.get_logger("core.store")
 
@@ -47,8 +48,9 @@ class Knowledge:
         self.serials = itertools.count(1)
         self._problems: dict[str, str] = {}
         self._on_claim_lost: list[Callable[[str, str], None]] = []
+        self.unread: OrderedDict[str, frozenset[bytes]] = OrderedDict()  # by key: guesses sent that nobody answered
         self.kept_values = 0  # which ours gave way to
-        self._on_value_kept: list[Callable[[str, bytes], None]] = []
+        self._on_value_found: list[Callable[[str, bytes], None]] = []
 
     def begin_anew(self) -> None:
         """Take another name in the store: under the old one this process counts as dead."""
@@ -96,16 +98,33 @@ class Knowledge:
             for on_lost in self._on_claim_lost:
                 on_lost(name, holder)
 
-    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
-        """Have somebody told of values that stay in place of what this process put."""
-        self._on_value_kept.append(on_kept)
+    def note_unread(self, key: str) -> None:
+        """A value was asked for and could not be read: there may be one."""
+        if key not in self.unread and not self.values.has(key):
+            self.unread[key] = frozenset()
+            while len(self.unread) > MAX_LAST_KNOWN:
+                self.unread.popitem(last=False)
+
+    def note_sent(self, write: Write) -> None:
+        """A guess was sent, and nobody knows whether it was written."""
+        if write.place[0] in self.unread and write.value is not None:
+            self.unread[write.place[0]] |= {write.value}
+
+    def note_read(self, key: str, value: bytes | None) -> None:
+        """A value was read, or that there is none."""
+        if self.unread.pop(key, None) is not None and value is not None:
+            for on_found in self._on_value_found:
+                on_found(key, value)
+
+    def on_value_found(self, on_found: Callable[[str, bytes], None]) -> None:
+        """Have somebody told of values that are read later than they were asked for."""
+        self._on_value_found.append(on_found)
 
     def keep_value(self, key: str, value: bytes, deadline: float) -> None:
         """A value that was put without knowing of this one, which is there, has given way to it."""
         self.kept_values += 1
         self.values.put(key, value, deadline)
-        for on_kept in self._on_value_kept:
-            on_kept(key, value)
+        self.note_read(key, value)
 
     @property
     def lost_writes(self) -> int:

@@ -126,7 +126,7 @@ class MemoryStore:
     def on_claim_lost(self, on_lost: Callable[[str, str], None]) -> None:
         """See `Store`; in one process no claim turns out not to hold."""
 
-    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+    def on_value_found(self, on_found: Callable[[str, bytes], None]) -> None:
         """See `Store`; in one process nothing gives way."""
 
     def publish(self, topic: str, message: bytes) -> None:

@@ -6,7 +6,7 @@ In this order, so that each step builds on the ones before:
 2. if so: values and tables, where nobody else has written them since;
 3. the lease and what this process owns;
 4. what was queued;
-5. tables, read as a whole;
+5. values that were asked for and could not be read; tables, read as a whole;
 6. claims, each checked against those of the others; which are lost is told last.
 
 Every step raises StoreAwayError when Redis goes away again; mending then begins anew. Called by `keeper` alone.
@@ -25,6 +25,7 @@ from core.store.protocol import MAX_VALUE_BYTES, StoreDataError, check_name
 from core.store.redis_link import RedisLink
 from core.store.scripts import CLEAR, OPEN, OWN, READ, RECHECK, RENEW, Command
 from core.store.table_copy import MAX_TABLE_FIELDS, TableCopy
+from core.store.value_reads import fetch_unread
 from core.store.write_queue import Write, WriteKind
 from core.store.writer import BATCH_WRITES, LEASE_MILLISECONDS, Writer, field_command, put_command
 from wire.errors import MisuseError
@@ -73,6 +74,7 @@ class Mender:
         kept = known.kept_values
         await self._writer.write_all(is_mending=True)
         kept = known.kept_values - kept
+        await fetch_unread(self._link, known)
         await self.read_tables(known.tables, is_mending=True)
         lost = await self.recheck("room" if was_asleep and not was_emptied else "age", is_mending=True)
         return Mended(was_emptied, values, fields, queued, kept, lost)

@@ -150,8 +150,8 @@ class Store(Protocol):
     def put(self, key: str, value: bytes, *, expiry_seconds: float, gives_way: bool = False) -> None:
         """Remember a value; ``expiry_seconds`` 0 is for ever. The last of several puts counts.
 
-        One that ``gives_way``, put while the store is away and nothing is known of the key, does so to a value that
-        turns out to be there (`on_value_kept`): for values that were made of the one before.
+        One that ``gives_way`` does so to a value that turns out to be there, if `get` could not read whether there is
+        one (`on_value_found`): for values that were made of the one before.
         """
         ...
 
@@ -228,10 +228,11 @@ class Store(Protocol):
         """
         ...
 
-    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
-        """Have ``on_kept(key, value)`` called when what this process has put gave way to the value that was there.
+    def on_value_found(self, on_found: Callable[[str, bytes], None]) -> None:
+        """Have ``on_found(key, value)`` called for values that `get` could not read, when they are read after all.
 
-        So it is after an absence (see `put`). ``on_kept`` must not raise.
+        So it is after an absence, also for what this process put meanwhile and that gave way (see `put`). ``on_found``
+        must not raise.
         """
         ...
 

@@ -36,14 +36,12 @@ from core.store.protocol import (
     check_value,
 )
 from core.store.redis_link import RedisLink
-from core.store.scripts import CLAIM, EPOCH, GET, LEAVE, LIVING, READ, SWAP
+from core.store.scripts import CLAIM, EPOCH, LEAVE, LIVING, READ, SWAP
 from core.store.table_copy import MAX_TABLE_FIELDS, PART_FIELDS, in_parts
+from core.store.value_reads import KEYS_AT_ONCE, fetch_values
 from core.store.write_queue import Write, WriteKind
-from core.store.writer import Writer, deadline_in, milliseconds_left
+from core.store.writer import Writer, milliseconds_left
 from wire.errors import MisuseError
-
-KEYS_AT_ONCE = 100
-"""Values asked for in one command: at most 6.4 MB in one answer."""
 
 
 class RedisStore:
@@ -111,12 +109,17 @@ class RedisStore:
         """See `Store`; foreign data under a key count as no value, and are said."""
         wanted = dict.fromkeys(check_name(key) for key in keys)
         asked = [key for key in wanted if self._queued_value(key) is None]
+        read = 0
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 for start in range(0, len(asked), KEYS_AT_ONCE):
-                    await self._fetch(asked[start : start + KEYS_AT_ONCE])
+                    await fetch_values(self._link, self._known, asked[start : start + KEYS_AT_ONCE])
+                    read = start + KEYS_AT_ONCE
         except (StoreAwayError, TimeoutError):
             pass  # what is known will do
+        finally:  # who asked may have given up, too
+            for key in asked[read:]:
+                self._known.note_unread(key)
         now = time.monotonic()
         found = {key: self._known.values.get(key, now) for key in wanted}
         return {key: value for key, value in found.items() if value is not None}
@@ -124,13 +127,16 @@ class RedisStore:
     def put(self, key: str, value: bytes, *, expiry_seconds: float, gives_way: bool = False) -> None:
         """See `Store`."""
         end = end_of(expiry_seconds, time.monotonic())
-        is_guess = gives_way and self._is_unknown(key)
         self._known.values.put(check_name(key), check_value(value), end)
+        is_guess = gives_way and key in self._known.unread
+        if not is_guess:
+            self._known.note_read(key, None)
         self._queue(Write(WriteKind.VALUE, (key, ""), value, end, is_guess=is_guess))
 
     def delete(self, key: str) -> None:
         """See `Store`."""
         self._known.values.put(check_name(key), None, math.inf)
+        self._known.note_read(key, None)
         self._queue(Write(WriteKind.VALUE, (key, "")))
 
     async def swap(self, key: str, expected: bytes | None, value: bytes, *, expiry_seconds: float) -> bool:
@@ -247,9 +253,9 @@ class RedisStore:
         """See `Store`."""
         self._known.on_claim_lost(on_lost)
 
-    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
+    def on_value_found(self, on_found: Callable[[str, bytes], None]) -> None:
         """See `Store`."""
-        self._known.on_value_kept(on_kept)
+        self._known.on_value_found(on_found)
 
     # Messages.
 
@@ -275,33 +281,8 @@ class RedisStore:
         self._known.queue.put(write)
         self._writer.nudge()
 
-    def _is_unknown(self, key: str) -> bool:
-        """Whether what is put now cannot have been made of the value before, because that could not be read."""
-        queued = self._queued_value(key)
-        if queued is not None:
-            return queued.is_guess
-        return self._link.is_away and not self._known.values.has(key)
-
     def _queued_value(self, key: str) -> Write | None:
         return self._known.queue.find(WriteKind.VALUE, (key, ""))
-
-    async def _fetch(self, keys: list[str]) -> None:
-        """Learn values from Redis."""
-        known = self._known
-        stamp = known.values.stamp
-        names = tuple(known.names.value(key) for key in keys)
-        (answers,) = await self._link.run([GET.call(names, MAX_VALUE_BYTES)])
-        for key, name, answer in zip(keys, names, answers, strict=True):
-            if answer[0] == 2:
-                known.note_foreign(name, f"WRONGTYPE {answer[1].decode('ascii', 'replace')}")
-                continue
-            known.note_right(name)
-            if known.values.is_newer(key, stamp):
-                continue  # put or deleted since it was asked for
-            if answer[0] == 0:
-                known.values.forget(key)
-            else:
-                known.values.put(key, answer[1], deadline_in(int(answer[2])))
 
     def _change_field(self, table: str, name: str, value: bytes | None) -> None:
         serial = next(self._known.serials)

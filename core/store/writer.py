@@ -102,6 +102,9 @@ class Writer:
             try:
                 answers = await self._link.run(commands, is_mending=is_mending)
             except BaseException:  # cancelled too
+                for write in batch:
+                    if write.is_guess:
+                        known.note_sent(write)
                 known.queue.give_back(batch)
                 known.lost_messages += len(messages)
                 raise
@@ -136,15 +139,18 @@ class Writer:
         What was put after it was sent is a change of ours in the first case, and goes the same way in the second unless
         it is no guess, or a deletion: then that counts.
         """
-        queue = self._known.queue
-        later = queue.find_waiting(write.kind, write.place)
-        if not isinstance(answer, list) or answer[0] == write.value:
-            if later is not None and later.is_guess:
-                queue.put(replace(later, is_guess=False))
+        known, key = self._known, write.place[0]
+        later = known.queue.find_waiting(write.kind, write.place)
+        if not isinstance(answer, list) or answer[0] == write.value or answer[0] in known.unread.get(key, ()):
+            is_old = isinstance(answer, list) and answer[0] != write.value
+            newest = later or (write if is_old else None)
+            if newest is not None and newest.is_guess:
+                known.queue.put(replace(newest, is_guess=False))
+            known.note_read(key, None)
         elif later is None or later.is_guess:
             if later is not None:
-                queue.discard(later)
-            self._known.keep_value(write.place[0], answer[0], deadline_in(int(answer[1])))
+                known.queue.discard(later)
+            known.keep_value(key, answer[0], deadline_in(int(answer[1])))
 
     def _command(self, write: Write) -> Command:
         names = self._known.names

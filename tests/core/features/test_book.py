@@ -316,8 +316,8 @@ class GivingStore(MemoryStore):
         super().__init__()
         self.told: list[Callable[[str, bytes], None]] = []
 
-    def on_value_kept(self, on_kept: Callable[[str, bytes], None]) -> None:
-        self.told.append(on_kept)
+    def on_value_found(self, on_found: Callable[[str, bytes], None]) -> None:
+        self.told.append(on_found)
 
     def keep(self, name: str, value: bytes) -> None:
         for tell in self.told:

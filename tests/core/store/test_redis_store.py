@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -313,10 +314,10 @@ async def test_what_was_put_without_knowing_what_is_there_gives_way_to_it(server
     with capture_logs() as logs:
         async with running_at(server.url) as store:
             kept: list[tuple[str, bytes]] = []
-            store.on_value_kept(lambda key, value: kept.append((key, value)))
+            store.on_value_found(lambda key, value: kept.append((key, value)))
             assert await store.get(["seen"]) == {"seen": b"1"}
             server.freeze()
-            assert await store.get(["old", "new"]) == {}
+            assert await store.get(["old", "new", "ended", "gone", "sure"]) == {}
             for value in (b"1", b"2"):
                 store.put("old", value, expiry_seconds=0, gives_way=True)
                 store.put("new", value, expiry_seconds=0, gives_way=True)
@@ -341,10 +342,42 @@ async def test_what_was_put_without_knowing_what_is_there_gives_way_to_it(server
     assert [(log["event"], log.get("kept_values")) for log in logs] == [("store_away", None), ("store_back", 1)]
 
 
+async def test_what_could_not_be_read_is_read_when_the_store_is_back(server: RedisServer) -> None:
+    async with running_at(server.url) as other:
+        other.put("old", b"of years", expiry_seconds=0)
+        await written(other)
+    async with running_at(server.url) as store:
+        found: list[tuple[str, bytes]] = []
+        store.on_value_found(lambda key, value: found.append((key, value)))
+        server.freeze()
+        assert await store.get(["old", "new"]) == {}
+        server.thaw()
+        await until(lambda: not store.status.is_away)
+        assert found == [("old", b"of years")]
+        store.put("old", b"and one", expiry_seconds=0, gives_way=True)
+        store.put("new", b"1", expiry_seconds=0, gives_way=True)
+        await written(store)
+        assert await store.get(["old", "new"]) == {"old": b"and one", "new": b"1"}
+        assert b"and one" in server.say("GET", "{tidegate}:value:old")
+        assert len(found) == 1
+
+
+async def test_what_was_read_as_absent_is_put_whatever_is_there_later(server: RedisServer) -> None:
+    async with running_at(server.url) as store:
+        assert await store.get(["k"]) == {}
+        server.say("SET", "{tidegate}:value:k", "theirs")
+        server.freeze()
+        await until(lambda: store.status.is_away)
+        store.put("k", b"mine", expiry_seconds=0, gives_way=True)
+        server.thaw()
+        await written(store)
+        assert b"mine" in server.say("GET", "{tidegate}:value:k")
+
+
 async def test_what_gives_way_does_not_do_so_to_itself(server: RedisServer) -> None:
     async with running_at(server.url) as store:
         kept: list[str] = []
-        store.on_value_kept(lambda key, _: kept.append(key))
+        store.on_value_found(lambda key, _: kept.append(key))
         server.stop()
         assert await store.get(["k"]) == {}
         store.put("k", b"1", expiry_seconds=0, gives_way=True)
@@ -356,6 +389,8 @@ async def test_what_gives_way_does_not_do_so_to_itself(server: RedisServer) -> N
 
 LATER = [
     (None, 0, None),  # what was put, the answer, what is then to be written
+    (None, [b"sent before", -1], (b"1", False)),  # an older one of our own, whose answer was lost
+    (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), [b"sent before", -1], (b"2", False)),
     (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), 0, (b"2", False)),
     (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), [b"1", -1], (b"2", False)),  # its own, sent twice
     (Write(WriteKind.VALUE, ("k", ""), b"2", is_guess=True), [b"theirs", -1], None),
@@ -371,8 +406,10 @@ def test_what_is_put_while_a_guess_is_under_way(
 ) -> None:
     known = Knowledge("{tidegate}")
     kept: list[bytes] = []
-    known.on_value_kept(lambda _, value: kept.append(value))
+    known.on_value_found(lambda _, value: kept.append(value))
     guess = Write(WriteKind.VALUE, ("k", ""), b"1", is_guess=True)
+    known.note_unread("k")
+    known.note_sent(replace(guess, value=b"sent before"))
     known.queue.put(guess)
     batch = known.queue.take(10, 1 << 20)
     if later is not None:
@@ -381,6 +418,7 @@ def test_what_is_put_while_a_guess_is_under_way(
     Writer(cast("RedisLink", None), known)._note_guess(guess, answer)
     found = known.queue.find(WriteKind.VALUE, ("k", ""))
     assert (None if found is None else (found.value, found.is_guess)) == left
+    assert not known.unread or (later is not None and not later.is_guess)
     gave_way = isinstance(answer, list) and answer[0] == b"theirs" and (later is None or later.is_guess)
     assert kept == ([b"theirs"] if gave_way else [])
 
