@@ -204,7 +204,7 @@ class KeptBook:
             self._values.pop((cell, FLEET_KEY), None)
 
     def _value_found(self, name: str, value: bytes) -> None:
-        """What was put while the store was away has given way to what was there: go on with that."""
+        """The store could not say what was there, and now can: go on with that, whatever was kept meanwhile."""
         of_what, cell, scope, key = [*name.split(":", 3), "", "", ""][:4]
         if of_what != "state" or self._scopes.get(cell) != scope:
             return

@@ -141,13 +141,13 @@ class Writer:
         """
         known, key = self._known, write.place[0]
         later = known.queue.find_waiting(write.kind, write.place)
-        if not isinstance(answer, list) or answer[0] == write.value or answer[0] in known.unread.get(key, ()):
-            is_old = isinstance(answer, list) and answer[0] != write.value
-            newest = later or (write if is_old else None)
+        there = answer[0] if isinstance(answer, list) else write.value
+        if there == write.value or there in known.unread.get(key, ()):
+            newest = later or (None if there == write.value else write)
             if newest is not None and newest.is_guess:
                 known.queue.put(replace(newest, is_guess=False))
             known.note_read(key, None)
-        elif later is None or later.is_guess:
+        elif isinstance(answer, list) and (later is None or later.is_guess):
             if later is not None:
                 known.queue.discard(later)
             known.keep_value(key, answer[0], deadline_in(int(answer[1])))
