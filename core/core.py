@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import grpc
 import structlog
 
 from core.admin.orders import Orders
@@ -28,9 +27,8 @@ from fleet.address import Address
 from fleet.admin_place import AdminPlace
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
+from fleet.port import Port, bind
 from games.pack import Pack
-from protos.tidegate.tunnel.v1 import tunnel_pb2_grpc
-from tunnel.options import server_options
 from tunnel.policy import EdgePolicy
 from wire.errors import MisuseError
 
@@ -121,8 +119,9 @@ class Core:
             config.admin, config.limits.worker, config.environment, self._admin_service, config.credentials
         )
         self.dialect = config.dialect
-        self._server: grpc.aio.Server | None = grpc.aio.server(options=server_options(shares_port=config.shares_port))
-        tunnel_pb2_grpc.add_TunnelServiceServicer_to_server(self.service, self._server)
+        self._server = self.service.server()
+        self._listening: Port | asyncio.Server | None = None
+        self._has_stopped = False
         self.gate: Gate | None = None  # where there are certificates
         self.port = 0
 
@@ -169,10 +168,7 @@ class Core:
     async def _start(self) -> None:
         if self.features is not None:
             await self.features.start()
-        if self._config.credentials is None:
-            await self._listen()
-        else:
-            await self._listen_with_gate(self._config.credentials)
+        await self._listen()
         listen = Address(self._config.listen_host, self.port)
         await self.admin.start(listen)
         self.portrait.identity = replace(
@@ -182,42 +178,40 @@ class Core:
 
     async def _listen(self) -> None:
         """Bind the edges' port and serve; raises OSError."""
-        server = self._unstopped_server()
-        host = f"[{self._config.listen_host}]" if ":" in self._config.listen_host else self._config.listen_host
-        place = f"{host}:{self._config.listen_port}"
-        try:
-            self.port = server.add_insecure_port(place)
-        except RuntimeError as error:
-            # gRPC does not say why; the system does.
-            _try_to_bind(self._config.listen_host, self._config.listen_port)
-            raise OSError(f"gRPC cannot bind: {error}") from error
-        await server.start()
-
-    async def _listen_with_gate(self, credentials: "Credentials") -> None:
-        """Have gRPC listen where only the gate reaches it; raises OSError when the port cannot be had."""
-        from fleet.tls.gate import Gate
-        from fleet.tls.port import bind
-
-        server, config = self._unstopped_server(), self._config
+        if self._has_stopped:
+            raise MisuseError("this core has been stopped")
+        config = self._config
         bound = bind(config.listen_host, config.listen_port, shared=config.shares_port)
-        gate = Gate("core", credentials, roles=("edge",))
+        if config.credentials is not None:
+            await self._listen_behind_gate(bound, config.credentials)
+            return
+        port = Port(bound, self._server.take)
         try:
-            server.add_insecure_port(gate.target)
-            await server.start()
+            port.open()
+        except OSError:
+            bound.close()
+            raise
+        self._listening, self.port = port, port.number
+
+    async def _listen_behind_gate(self, bound: socket.socket, credentials: "Credentials") -> None:
+        """Serve where only the gate reaches us; raises OSError when the port cannot be had."""
+        from fleet.tls.gate import Gate
+
+        try:
+            gate = Gate("core", credentials, roles=("edge",))
+        except OSError:
+            bound.close()
+            raise
+        try:
+            place = gate.target.removeprefix("unix:")
+            self._listening = await asyncio.get_running_loop().create_unix_server(self._server.protocol, place)
             self.service.find_peer = gate.peer
             self.port = gate.open(bound)
-        except BaseException as error:
+        except BaseException:
             bound.close()
             await gate.close()
-            if isinstance(error, RuntimeError):
-                raise OSError(f"gRPC cannot bind: {error}") from error
             raise
         self.gate = gate
-
-    def _unstopped_server(self) -> grpc.aio.Server:
-        if self._server is None:
-            raise MisuseError("this core has been stopped")
-        return self._server
 
     async def run(self) -> None:
         """Keep time for the tunnels until cancelled, then give up the port and end what is left."""
@@ -242,10 +236,10 @@ class Core:
             self.gate.stop_accepting()
         await self.admin.stop()
         await self.service.leave()
-        server, self._server = self._server, None
-        if server is not None:
-            await server.stop(None)
-            del server  # while there is a loop: it is not to wait for the garbage collector
+        self._has_stopped = True
+        if self._listening is not None:
+            self._listening.close()
+        await self._server.stop()
         self.service.close()
         if self.gate is not None:
             await self.gate.close()
@@ -280,10 +274,3 @@ def _identity(config: CoreConfig, pack: Pack) -> Identity:
     return Identity(
         config.name, config.region, config.software_version, game, limits.worker, limits.workers, limits.max_sessions
     )
-
-
-def _try_to_bind(host: str, port: int) -> None:
-    """Bind and let go; raises the OSError that says why a port cannot be had."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, kind, protocol) as probe:
-        probe.bind(address)

@@ -1,15 +1,14 @@
 """The gRPC service that edges attach to: greets them, carries messages, and refuses what breaks the contract.
 
-The only module of the core that knows gRPC. Every refusal is a gRPC status with a sentence.
+The only module of the core that knows of the tunnels' gRPC calls. Every refusal is a gRPC status with a sentence.
 """
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import grpc
 import structlog
 from google.protobuf.message import DecodeError
 
@@ -20,12 +19,15 @@ from core.origin import Origin
 from core.origin_watch import OriginWatch
 from core.roster import Roster
 from fleet.health import Health
-from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
+from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.bans import Ban, Banned
+from tunnel.calls.call import Call
+from tunnel.calls.server import Server
+from tunnel.calls.status import Status
 from tunnel.counters import Counters
 from tunnel.flow import Flow, flow_of
-from tunnel.options import HELLO_TIMEOUT_SECONDS, MAX_NAME_BYTES, PROTOCOL_VERSION
+from tunnel.options import ATTACH, HELLO_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, PROTOCOL_VERSION
 from tunnel.policy import EdgePolicy, encode_policy
 from tunnel.problems import bounded
 from wire.credits import check_window
@@ -40,29 +42,25 @@ _log = structlog.get_logger("core.tunnel")
 MAX_TUNNELS = 1024
 """Bound on attached tunnels of one core: a thousand edge workers are far more than a fleet has."""
 
-ABORT_SECONDS = 1.0
-
 DRAIN_HOLD_SECONDS = 2.0
 """How long a tunnel without an attachment may keep a core that is to end."""
 
 LEAVE_SECONDS = 1.0
 
-_Context = Any  # grpc.aio.ServicerContext; its stubs do not follow the reader and writer form
-
 
 class RefusedError(Exception):
     """An attachment that is not accepted, with the status to say so."""
 
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
+    def __init__(self, status: Status, text: str) -> None:
         super().__init__(text)
-        self.code = code
+        self.status = status
 
 
-class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
+class TunnelService:
     """All tunnels of one core.
 
-    ``find_peer`` says who calls, by what gRPC calls its peer; where it is set, nobody else is served, and an edge is
-    who its certificate says. Without it anybody is.
+    ``find_peer`` says who calls, by what the call says of its peer; where it is set, nobody else is served, and an edge
+    is who its certificate says. Without it anybody is.
     """
 
     def __init__(
@@ -190,44 +188,42 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         for tunnel in list(self.tunnels.values()):
             self._end(tunnel, Reason.CORE_DRAINING, at_once=True)
 
-    async def Attach(self, request_iterator: object, context: _Context) -> None:  # noqa: N802 - named by the contract
-        """Serve one attachment from hello to its end."""
-        del request_iterator  # read() is used instead, so that reads and writes go on side by side
-        try:
-            self._identity(context)
-            await self._serve(context, await self._read_hello(context))
-        except RefusedError as error:
-            _log.warning("attachment_refused", peer=self._address(context), status=error.code.name, reason=str(error))
-            await context.abort(error.code, str(error))
-        except TunnelFault as error:
-            _log.error("tunnel_fault", peer=self._address(context), reason=str(error))
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        except AttachmentLostError as error:
-            # To an edge that hangs, the end of a call may not go out either.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(ABORT_SECONDS):
-                    await context.abort(grpc.StatusCode.ABORTED, str(error))
+    def server(self) -> Server:
+        """Return what serves the connections of edges."""
+        parse = tunnel_pb2.AttachRequest.FromString
+        return Server({ATTACH: self.attach}, parse, max_message_bytes=MAX_MESSAGE_BYTES)
 
-    async def _read_hello(self, context: _Context) -> tunnel_pb2.AttachRequest:
-        # Not a timeout around the read: to cancel a read cancels the call, and then no status reaches the edge.
-        reading = asyncio.ensure_future(_read(context))
-        done, _ = await asyncio.wait({reading}, timeout=HELLO_TIMEOUT_SECONDS)
-        if not done:
-            reading.add_done_callback(_forget)  # it fails when the call is refused, which is said there
-            raise RefusedError(grpc.StatusCode.DEADLINE_EXCEEDED, f"no hello within {HELLO_TIMEOUT_SECONDS:g} s")
-        message = reading.result()
-        if message is grpc.aio.EOF or message.WhichOneof("message") != "hello":
-            raise RefusedError(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a hello")
-        request: tunnel_pb2.AttachRequest = message
-        self._check_hello(request.hello)
-        self._check_name(context, request.hello)
-        return request
+    async def attach(self, call: Call) -> None:
+        """Serve one attachment from hello to its end."""
+        try:
+            self._identity(call)
+            await self._serve(call, await self._read_hello(call))
+        except RefusedError as error:
+            _log.warning("attachment_refused", peer=self._address(call), status=error.status.name, reason=str(error))
+            call.finish(error.status, str(error))
+        except TunnelFault as error:
+            _log.error("tunnel_fault", peer=self._address(call), reason=str(error))
+            call.finish(Status.INVALID_ARGUMENT, str(error))
+        except AttachmentLostError as error:
+            call.finish(Status.ABORTED, str(error))
+
+    async def _read_hello(self, call: Call) -> tunnel_pb2.AttachRequest:
+        try:
+            async with asyncio.timeout(HELLO_TIMEOUT_SECONDS):
+                message = await _read(call)
+        except TimeoutError as error:
+            raise RefusedError(Status.DEADLINE_EXCEEDED, f"no hello within {HELLO_TIMEOUT_SECONDS:g} s") from error
+        if message is None or message.WhichOneof("message") != "hello":
+            raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be a hello")
+        self._check_hello(message.hello)
+        self._check_name(call, message.hello)
+        return message
 
     def _check_hello(self, hello: tunnel_pb2.Hello) -> None:
-        invalid = grpc.StatusCode.INVALID_ARGUMENT
+        invalid = Status.INVALID_ARGUMENT
         if hello.protocol_version != PROTOCOL_VERSION:
             raise RefusedError(
-                grpc.StatusCode.FAILED_PRECONDITION,
+                Status.FAILED_PRECONDITION,
                 f"protocol version {hello.protocol_version}: this core speaks version {PROTOCOL_VERSION}",
             )
         if len(hello.tunnel_id) != 16:
@@ -244,49 +240,44 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         except LayoutError as error:
             raise RefusedError(invalid, str(error)) from error
 
-    def _check_name(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
+    def _check_name(self, call: Call, hello: tunnel_pb2.Hello) -> None:
         """See that an edge calls itself what its certificate says; raises RefusedError."""
-        peer = self._peer(context)
+        peer = self._peer(call)
         if peer is not None and (peer.identity.name, peer.identity.region) != (hello.edge_name, hello.region):
             raise RefusedError(
-                grpc.StatusCode.PERMISSION_DENIED,
+                Status.PERMISSION_DENIED,
                 f"it calls itself edge {hello.edge_name} in {hello.region}, and its certificate is of {peer.identity}",
             )
 
-    def _peer(self, context: _Context) -> "Peer | None":
-        return None if self.find_peer is None else self.find_peer(context.peer())
+    def _peer(self, call: Call) -> "Peer | None":
+        return None if self.find_peer is None else self.find_peer(call.peer())
 
-    def _address(self, context: _Context) -> str:
+    def _address(self, call: Call) -> str:
         """Return where a caller is, as far as it is known."""
-        peer = self._peer(context)
-        return peer.address if peer is not None else str(context.peer())
+        peer = self._peer(call)
+        return peer.address if peer is not None else str(call.peer())
 
-    def _identity(self, context: _Context) -> str:
+    def _identity(self, call: Call) -> str:
         """Return who the edge is by its certificate; empty where there are none. Raises RefusedError for a stranger."""
         if self.find_peer is None:
             return ""
-        peer = self.find_peer(context.peer())
+        peer = self.find_peer(call.peer())
         if peer is None:
-            raise RefusedError(grpc.StatusCode.UNAUTHENTICATED, "the connection is over, or did not come by the gate")
+            raise RefusedError(Status.UNAUTHENTICATED, "the connection is over, or did not come by the gate")
         return peer.identity.uri
 
-    async def _serve(self, context: _Context, request: tunnel_pb2.AttachRequest) -> None:
-        tunnel = await (self._find(context, request) if request.hello.resume else self._make(context, request.hello))
+    async def _serve(self, call: Call, request: tunnel_pb2.AttachRequest) -> None:
+        tunnel = await (self._find(call, request) if request.hello.resume else self._make(call, request.hello))
         welcome = self._welcome_again if request.hello.resume else self._welcome
         if tunnel is None:
-            await context.write(tunnel_pb2.AttachResponse(welcome=self._welcome))
+            await call.write(tunnel_pb2.AttachResponse(welcome=self._welcome))
             return
         self.on_edges()
         first = tunnel_pb2.AttachResponse(acknowledged=tunnel.delivery.received, welcome=welcome)
 
-        async def read() -> tunnel_pb2.AttachRequest | None:
-            message = await _read(context)
-            return None if message is grpc.aio.EOF else message
-
         try:
             attachment = Attachment(tunnel, f"core-tunnel-{tunnel.edge_name}")
-            # gRPC sends no status while a write is under way, not even when that was cancelled.
-            await attachment.carry(read, context.write, first, last_write_seconds=ABORT_SECONDS)
+            await attachment.carry(lambda: _read(call), call.write, first)
         except TunnelFault:
             tunnel.counters.tunnel_faults += 1
             self._end(tunnel, Reason.TUNNEL_LOST)
@@ -302,15 +293,15 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
                 hold_seconds=0 if tunnel.is_over else self._limits.hold_seconds,
             )
 
-    async def _make(self, context: _Context, hello: tunnel_pb2.Hello) -> CoreTunnel:
+    async def _make(self, call: Call, hello: tunnel_pb2.Hello) -> CoreTunnel:
         """Make a new tunnel; raises RefusedError."""
         if self.is_draining:
-            raise RefusedError(grpc.StatusCode.UNAVAILABLE, "this core is draining")
-        self._end_predecessor(context, hello)
+            raise RefusedError(Status.UNAVAILABLE, "this core is draining")
+        self._end_predecessor(call, hello)
         if hello.tunnel_id in self.tunnels:
-            raise RefusedError(grpc.StatusCode.ALREADY_EXISTS, "a tunnel with this id exists already")
+            raise RefusedError(Status.ALREADY_EXISTS, "a tunnel with this id exists already")
         if len(self.tunnels) >= MAX_TUNNELS:
-            raise RefusedError(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{MAX_TUNNELS} tunnels exist already")
+            raise RefusedError(Status.RESOURCE_EXHAUSTED, f"{MAX_TUNNELS} tunnels exist already")
         tunnel = CoreTunnel(
             hello,
             self.policy,
@@ -322,25 +313,25 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
             self._features,
             self.roster,
         )
-        tunnel.peer_identity = self._identity(context)
+        tunnel.peer_identity = self._identity(call)
         tunnel.make_load = self.load
         tunnel.flow = flow_of(self.flows, hello.edge_name)
         self.tunnels[hello.tunnel_id] = tunnel
         tunnel.queue.add(tunnel_pb2.AttachResponse(policy=self._policy_message))
         self._bans.lead_to(tunnel.queue)
-        _log.info("edge_attached", edge=hello.edge_name, region=hello.region, peer=self._address(context))
+        _log.info("edge_attached", edge=hello.edge_name, region=hello.region, peer=self._address(call))
         return tunnel
 
-    def _end_predecessor(self, context: _Context, hello: tunnel_pb2.Hello) -> None:
+    def _end_predecessor(self, call: Call, hello: tunnel_pb2.Hello) -> None:
         """End the held tunnel of an edge worker that has been started anew: nobody will come back for that one."""
-        whose = (hello.edge_name, self._identity(context), hello.place)
+        whose = (hello.edge_name, self._identity(call), hello.place)
         for tunnel in list(self.tunnels.values()):
             is_the_same = (tunnel.edge_name, tunnel.peer_identity, tunnel.place) == whose
             if hello.place and is_the_same and not tunnel.is_attached:
                 _log.info("edge_restarted", edge=hello.edge_name, sessions_ended=tunnel.running_sessions)
                 self._end(tunnel, Reason.TUNNEL_LOST)
 
-    async def _find(self, context: _Context, request: tunnel_pb2.AttachRequest) -> CoreTunnel | None:
+    async def _find(self, call: Call, request: tunnel_pb2.AttachRequest) -> CoreTunnel | None:
         """Find the tunnel that an edge comes back for, and take it from an attachment that is not over yet.
 
         None where there is none; raises RefusedError where it is another edge's, and TunnelFault, which ends the
@@ -350,8 +341,8 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         tunnel = self.tunnels.get(hello.tunnel_id)
         if tunnel is None or hello.epoch != self.epoch:
             return None
-        if (tunnel.edge_name, tunnel.peer_identity) != (hello.edge_name, self._identity(context)):
-            raise RefusedError(grpc.StatusCode.PERMISSION_DENIED, "the tunnel belongs to another edge")
+        if (tunnel.edge_name, tunnel.peer_identity) != (hello.edge_name, self._identity(call)):
+            raise RefusedError(Status.PERMISSION_DENIED, "the tunnel belongs to another edge")
         while tunnel.attachment is not None:
             attachment = tunnel.attachment
             attachment.give_up("the edge has attached anew")
@@ -373,7 +364,7 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         _log.info(
             "edge_reattached",
             edge=hello.edge_name,
-            peer=self._address(context),
+            peer=self._address(call),
             held_seconds=round(held, 3),
             sessions=tunnel.running_sessions,
             resending=len(tunnel.delivery.messages()),
@@ -392,15 +383,10 @@ class TunnelService(tunnel_pb2_grpc.TunnelServiceServicer):
         return self.counters.setdefault(edge_name, Counters())
 
 
-async def _read(context: _Context) -> Any:
-    """Read the next message; raises TunnelFault for what is none."""
+async def _read(call: Call) -> tunnel_pb2.AttachRequest | None:
+    """Read the next message, None at the end of the call; raises TunnelFault for what is none."""
     try:
-        return await context.read()
+        message: tunnel_pb2.AttachRequest | None = await call.read()
     except DecodeError as error:
         raise TunnelFault("a message that cannot be read") from error
-
-
-def _forget(task: asyncio.Future[Any]) -> None:
-    """Take note of a task's failure, so that nobody reports it as unseen."""
-    if not task.cancelled():
-        task.exception()
+    return message

@@ -1,7 +1,8 @@
 """Keeps the edge attached to one core: connects, greets, carries messages, and attaches again when it breaks.
 
-The only module of the edge that knows gRPC. While the tunnel is broken its players are held; when the core is back in
-time, both go on where they were. It says once that the core is away and once that it is back, however long that takes.
+The only module of the edge that makes gRPC calls. While the tunnel is broken its players are held; when the core is
+back in time, both go on where they were. It says once that the core is away and once that it is back, however long that
+takes.
 """
 
 import asyncio
@@ -10,19 +11,21 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
 from uuid import uuid4
 
-import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from edge.edge_tunnel import EdgeTunnel
 from fleet.backoff import Backoff
 from fleet.road import Passage, PlainRoad, Road, RoadError
-from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
+from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.attachment import Attachment, AttachmentLostError
+from tunnel.calls.call import Call
+from tunnel.calls.client import calling
+from tunnel.calls.status import CallError, Status
 from tunnel.counters import Counters
-from tunnel.options import CHANNEL_OPTIONS, DEFAULT_RING_BYTES, HELLO_TIMEOUT_SECONDS, PROTOCOL_VERSION
+from tunnel.options import ATTACH, DEFAULT_RING_BYTES, HELLO_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from tunnel.policy import decode_policy
 from wire.credits import check_window
 from wire.errors import LayoutError, TidegateError, TunnelFault
@@ -42,8 +45,6 @@ RESUME_ROUND_TRIPS = 8
 repeated by the system only much later, and a new attempt is quicker."""
 
 LEAVE_SECONDS = 1.0
-
-_Call = Any  # grpc.aio.StreamStreamCall; its stubs do not follow the reader and writer form
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ class TunnelClient:
         self._random = random
         self._backoff = Backoff(random)
         self.is_away = False  # an attempt has failed, and none has worked since
-        self._call: _Call = None
+        self._call: Call | None = None
         self._attempt: asyncio.Task[None] | None = None
         self._is_hurried = asyncio.Event()
         self._may_run = asyncio.Event()
@@ -169,10 +170,10 @@ class TunnelClient:
             await self._attach_once()
         except AnotherWorkerError:
             self._backoff.reset()  # the next call may get the right one: they are dealt out by chance
-        except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError) as error:
-            self._complain(_describe(error))
-        except (RoadError, TunnelFault, AttachmentLostError, TimeoutError, asyncio.InvalidStateError) as error:
-            self._complain(_describe(error))
+        except (CallError, RoadError, TunnelFault, AttachmentLostError) as error:
+            self._complain(str(error))
+        except TimeoutError:
+            self._complain("no welcome in time")
         else:
             self._complain("the core ended the attachment")
         if time.monotonic() - began > STEADY_SECONDS:
@@ -255,19 +256,23 @@ class TunnelClient:
         async with contextlib.AsyncExitStack() as stack:
             async with asyncio.timeout(self._patience_seconds()):
                 passage = await stack.enter_async_context(self._road.open(self.core))
-                channel = grpc.aio.insecure_channel(passage.target, options=CHANNEL_OPTIONS)
-                await stack.enter_async_context(channel)
-                call: _Call = tunnel_pb2_grpc.TunnelServiceStub(channel).Attach()
-                stack.callback(self._forget_call, call)
                 with _saying_why(passage):
+                    call = await stack.enter_async_context(
+                        calling(
+                            passage.target,
+                            ATTACH,
+                            tunnel_pb2.AttachResponse.FromString,
+                            max_message_bytes=MAX_MESSAGE_BYTES,
+                        )
+                    )
+                    stack.callback(self._forget_call)
                     tunnel = await (self._greet(call) if self.tunnel is None else self._greet_again(call, self.tunnel))
             self._call = call
             with _saying_why(passage):
                 await self._carry(call, tunnel)
 
-    def _forget_call(self, call: _Call) -> None:
+    def _forget_call(self) -> None:
         self._call = None
-        call.cancel()
 
     def _patience_seconds(self) -> float:
         """How long an attempt may take: not long while players are held, because the road may be back by now."""
@@ -290,7 +295,7 @@ class TunnelClient:
             process_id=settings.process_id,
         )
 
-    async def _greet(self, call: _Call) -> EdgeTunnel:
+    async def _greet(self, call: Call) -> EdgeTunnel:
         """Make a new tunnel."""
         settings = self._settings
         tunnel_id = uuid4().bytes
@@ -326,7 +331,7 @@ class TunnelClient:
         _log.info("core_attached", core=self.core, name=tunnel.core_name, game=policy.game)
         return tunnel
 
-    async def _greet_again(self, call: _Call, tunnel: EdgeTunnel) -> EdgeTunnel:
+    async def _greet_again(self, call: Call, tunnel: EdgeTunnel) -> EdgeTunnel:
         """Attach to a tunnel that was broken; raises TunnelFault when the core does not have it any more."""
         hello = self._hello(tunnel.tunnel_id)
         hello.resume = True
@@ -361,13 +366,7 @@ class TunnelClient:
         )
         return tunnel
 
-    async def _carry(self, call: _Call, tunnel: EdgeTunnel) -> None:
-        async def read() -> tunnel_pb2.AttachResponse | None:
-            message = await call.read()
-            if message is None:  # gRPC's way to say so; the call itself goes on
-                raise TunnelFault("a message that cannot be read")
-            return None if message is grpc.aio.EOF else message
-
+    async def _carry(self, call: Call, tunnel: EdgeTunnel) -> None:
         attachment = Attachment(tunnel, "edge-tunnel")
         if tunnel.attachments == 0:
             self._on_tunnel(tunnel)
@@ -375,12 +374,11 @@ class TunnelClient:
             first, self._first_policy = self._first_policy, None
             if first is not None:  # what came with it is for a tunnel that everybody knows of
                 tunnel.handle_following(first)
-            await attachment.carry(read, call.write)
-            code = await call.code()
-            if code is grpc.StatusCode.INVALID_ARGUMENT:  # our own fault: there is no tunnel any more
-                raise TunnelFault(f"{code.name}: {await call.details()}")
-            if code is not grpc.StatusCode.OK:
-                raise AttachmentLostError(f"{code.name}: {await call.details()}")
+            await attachment.carry(lambda: _read(call), call.write)
+            if call.status is Status.INVALID_ARGUMENT:  # our own fault: there is no tunnel any more
+                raise TunnelFault(f"{call.status.name}: {call.details}")
+            if call.status is not None and call.status is not Status.OK:
+                raise AttachmentLostError(f"{call.status.name}: {call.details}")
         except TunnelFault as fault:
             self._counters.tunnel_faults += 1
             _log.error("tunnel_fault", core=self.core, reason=str(fault))
@@ -391,39 +389,40 @@ class TunnelClient:
 
 @contextlib.contextmanager
 def _saying_why(passage: Passage) -> Iterator[None]:
-    """Have the road's own reason stand for gRPC's, which is only that the connection is not there any more."""
+    """Have the road's own reason stand for the call's, which is only that the connection is not there any more."""
     try:
         yield
-    except (grpc.RpcError, grpc.aio.UsageError, grpc.aio.InternalError, AttachmentLostError) as error:
+    except (CallError, AttachmentLostError) as error:
         problem = passage.say_problem()
         if problem:
             raise RoadError(problem) from error
         raise
 
 
-async def _say_leave(call: _Call, tunnel: EdgeTunnel, reason: Reason) -> None:
+async def _say_leave(call: Call, tunnel: EdgeTunnel, reason: Reason) -> None:
     """Tell the core that nobody comes back; it finds out by itself when that does not reach it."""
     leave = tunnel_pb2.AttachRequest(acknowledged=tunnel.delivery.received, leave=tunnel_pb2.Leave(reason=reason))
-    with contextlib.suppress(grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError, TimeoutError):
+    with contextlib.suppress(CallError, TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             await call.write(leave)
             await call.done_writing()
 
 
-async def _expect(call: _Call, kind: str) -> tunnel_pb2.AttachResponse:
-    """Read the next message, which must be of a kind; raises TunnelFault or the call's own error."""
-    message = await call.read()
-    if message is grpc.aio.EOF:
-        code = await call.code()
-        raise TunnelFault(f"{code.name}: {await call.details() or 'the core ended the call'}")
-    if not isinstance(message, tunnel_pb2.AttachResponse) or message.WhichOneof("message") != kind:
-        raise TunnelFault(f"the core sent something else where its {kind} belongs")
+async def _read(call: Call) -> tunnel_pb2.AttachResponse | None:
+    """Read the next message, None at the end of the call; raises TunnelFault for what is none."""
+    try:
+        message: tunnel_pb2.AttachResponse | None = await call.read()
+    except DecodeError as error:
+        raise TunnelFault("a message that cannot be read") from error
     return message
 
 
-def _describe(error: Exception) -> str:
-    if isinstance(error, grpc.aio.AioRpcError):
-        return f"{error.code().name}: {error.details()}"
-    if isinstance(error, TimeoutError):
-        return "no welcome in time"
-    return str(error)
+async def _expect(call: Call, kind: str) -> tunnel_pb2.AttachResponse:
+    """Read the next message, which must be of a kind; raises TunnelFault."""
+    message = await _read(call)
+    if message is None:
+        status = Status.OK if call.status is None else call.status
+        raise TunnelFault(f"{status.name}: {call.details or 'the core ended the call'}")
+    if message.WhichOneof("message") != kind:
+        raise TunnelFault(f"the core sent something else where its {kind} belongs")
+    return message

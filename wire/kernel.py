@@ -16,6 +16,7 @@ from types import ModuleType
 MODULES = (
     "wire.scanner",
     "wire.chunks",
+    "wire.data_frames",
     "wire.credits",
     "wire.program",
     "wire.tables",

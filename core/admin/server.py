@@ -153,8 +153,8 @@ class AdminServer:
 
     def _open_gate(self, server: grpc.aio.Server, address: Address, credentials: Credentials) -> None:
         """Let in on the port who has an operator's certificate; raises OSError and RuntimeError."""
+        from fleet.port import bind
         from fleet.tls.gate import Gate
-        from fleet.tls.port import bind
 
         self.gate = Gate("admin", credentials, roles=("admin",))
         server.add_insecure_port(self.gate.target)

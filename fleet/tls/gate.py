@@ -28,10 +28,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fleet.identity import Role
+from fleet.port import Port
 from fleet.tls.attempts import Attempts
 from fleet.tls.credentials import Credentials, Peer
 from fleet.tls.plain_end import PlainEnd
-from fleet.tls.port import Port
 from fleet.tls.private_folder import PrivateFolder
 from fleet.tls.refusals import HandshakeError, Refusal, RefusalCounts
 from fleet.tls.secure_end import SecureEnd

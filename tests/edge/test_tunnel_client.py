@@ -14,7 +14,7 @@ from core.policy import compile_policy
 from games.registry import load_pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tests.relays import LOOPBACK, core_config, echo, edge_config, free_port, running_core, running_edge, running_origin
-from tunnel.options import PROTOCOL_VERSION, server_options
+from tunnel.options import PROTOCOL_VERSION
 from tunnel.policy import encode_policy
 
 Response = tunnel_pb2.AttachResponse
@@ -45,7 +45,7 @@ def packed(said: Response | bytes) -> bytes:
 @asynccontextmanager
 async def scripted_core(script: Callable[[Any], Awaitable[None]]) -> AsyncIterator[tuple[ScriptedCore, int]]:
     service = ScriptedCore(script)
-    server = grpc.aio.server(options=server_options(shares_port=False))
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
     handler = grpc.stream_stream_rpc_method_handler(
         service.Attach,
         tunnel_pb2.AttachRequest.FromString,

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from fleet.identity import Role
+from fleet.port import bind
 from fleet.tls.attempts import Attempts
 from fleet.tls.certificate_files import CertificateFiles
 from fleet.tls.credentials import Credentials
 from fleet.tls.gate import Gate
-from fleet.tls.port import bind
 from fleet.tls.refusals import HandshakeError
 from fleet.tls.secure_end import SecureEnd
 from tests.relays import LOOPBACK

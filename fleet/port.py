@@ -1,6 +1,6 @@
 """A port of TCP: bound when its owner is made, and accepting, a bounded number at a time, once it is opened.
 
-Called by `fleet.tls.gate`, which judges each connection before anything is made for it.
+Used by `fleet.tls.gate`, which judges each connection before anything is made for it, and by a core without one.
 """
 
 import asyncio

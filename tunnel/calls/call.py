@@ -1,0 +1,180 @@
+"""One call, at either end: messages in and out, and how it ended.
+
+It is read by one task and written by one task. What comes in is kept until it is read, at most as much as the window
+grants; what goes out waits for the other end's window, and for the socket.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any, Protocol
+
+from tunnel.calls.message_cutter import MessageCutter, wrap_message
+from tunnel.calls.status import CallError, Status
+from wire.data_frames import PREFIX_BYTES, pack_data, pack_message
+
+
+class Message(Protocol):
+    """What a call can send: a protobuf message."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
+        """Return it as bytes."""
+        ...
+
+
+class Wire(Protocol):
+    """What a call needs of its connection."""
+
+    peer: str
+
+    def room_bytes(self, call: "Call") -> int:
+        """How many bytes may be sent of a call now, in one frame."""
+
+    def send_frame(self, call: "Call", frame: bytes) -> None:
+        """Send a frame of DATA for which there is room."""
+
+    def send_end(self, stream: int) -> None:
+        """Send no more messages."""
+
+    def send_reset(self, stream: int) -> None:
+        """Break the call off."""
+
+    def send_status(self, stream: int, status: Status, details: str) -> None:
+        """As a server: say how the call has ended."""
+
+    def acknowledge(self, call: "Call", size: int) -> None:
+        """Give the other end back what it has used of its window."""
+
+
+class Call:
+    """One call. ``parse`` makes a message of bytes."""
+
+    def __init__(self, wire: Wire, stream: int, path: str, parse: Any, *, max_message_bytes: int) -> None:
+        self.path = path
+        self.status: Status | None = None  # once it has ended
+        self.details = ""
+        self.stream = stream
+        self.has_answered = False  # as a server: the headers before our first message were sent
+        self.has_begun = False  # the other end's first headers have come
+        self.is_complete = False  # the other end sends no more
+        # The windows, kept by the connection: what the other end has room for, what it may still send, and what of
+        # that was read since it was last granted more.
+        self.room_bytes = self.granted_bytes = self.taken_bytes = 0
+        self._wire = wire
+        self._parse = parse
+        self._max_message_bytes = max_message_bytes
+        self._cutter = MessageCutter(max_message_bytes)
+        self._messages: deque[bytes] = deque()
+        self._unacknowledged_bytes = 0  # of messages that were not read yet
+        self._has_ended = False  # neither do we
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+
+    def peer(self) -> str:
+        """Return who is at the other end: ``HOST:PORT``, or ``unix:PATH``."""
+        return self._wire.peer
+
+    async def read(self) -> Any:
+        """Return the next message; None when there will be none any more, and `status` says how that came at a client.
+
+        Raises what ``parse`` does for bytes that are no message.
+        """
+        while not self._messages:
+            if self.is_complete or self.status is not None:
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        data = self._messages.popleft()
+        if not self._messages and self._unacknowledged_bytes:
+            self._acknowledge()
+        return self._parse(data)
+
+    async def write(self, message: Message) -> None:
+        """Send a message, when there is room for it; raises CallError when the call is over."""
+        data = message.SerializeToString()
+        if len(data) > self._max_message_bytes:
+            text = f"a message of {len(data)} bytes, where at most {self._max_message_bytes} are allowed"
+            raise CallError(Status.RESOURCE_EXHAUSTED, text)
+        self._check_open()
+        wire = self._wire
+        if wire.room_bytes(self) >= len(data) + PREFIX_BYTES:
+            wire.send_frame(self, pack_message(data, self.stream))  # as nearly always
+            return
+        data = wrap_message(data)
+        position = 0
+        while position < len(data):
+            room = wire.room_bytes(self)
+            if room > 0:
+                wire.send_frame(self, pack_data(data[position : position + room], self.stream))
+                position += room
+            else:
+                self._writer = asyncio.get_running_loop().create_future()
+                await self._writer
+            self._check_open()
+
+    async def done_writing(self) -> None:
+        """As a client: there are no more messages."""
+        if self.status is None and not self._has_ended:
+            self._has_ended = True
+            self._wire.send_end(self.stream)
+
+    def finish(self, status: Status, details: str = "") -> None:
+        """As a server: end the call with a status; nothing happens when it is over."""
+        if self.status is None:
+            self._has_ended = True
+            self.end(status, details)
+            self._wire.send_status(self.stream, status, details)
+
+    def cancel(self) -> None:
+        """Break the call off; nothing happens when it is over."""
+        if self.status is None:
+            self.end(Status.CANCELLED, "the call was cancelled here")
+            self._wire.send_reset(self.stream)
+
+    # What the connection calls.
+
+    def feed(self, data: bytes, flow_bytes: int) -> None:
+        """Take bytes, which have used ``flow_bytes`` of our window; raises CallError for what is no message."""
+        self._unacknowledged_bytes += flow_bytes
+        if self.status is None:
+            messages = self._cutter.feed(data)
+            if messages:
+                self._messages.extend(messages)
+                self._wake_reader()
+        if not self._messages:  # what is not whole is bounded, and its rest is to come
+            self._acknowledge()
+
+    def complete(self) -> None:
+        """The other end sends no more messages; raises CallError when it has not sent the last one whole."""
+        self.is_complete = True
+        self._wake_reader()
+        if self.status is None and not self._cutter.is_between_messages:
+            raise CallError(Status.INTERNAL, "the last message was not sent whole")
+
+    def end(self, status: Status, details: str) -> None:
+        """The call is over; the first to say so is right. What was not read yet can still be."""
+        if self.status is None:
+            self.status = status
+            self.details = details
+            self._wake_reader()
+            self.wake_writer()
+
+    def wake_writer(self) -> None:
+        """There may be room now."""
+        writer, self._writer = self._writer, None
+        if writer is not None and not writer.done():
+            writer.set_result(None)
+
+    def _wake_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def _acknowledge(self) -> None:
+        size, self._unacknowledged_bytes = self._unacknowledged_bytes, 0
+        self._wire.acknowledge(self, size)
+
+    def _check_open(self) -> None:
+        if self.status is not None:
+            raise CallError(self.status, self.details)
+        if self._has_ended:
+            raise CallError(Status.INTERNAL, "a message after the last one")
