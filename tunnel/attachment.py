@@ -134,10 +134,13 @@ class Attachment(Generic[Message]):
             return True
         return False
 
+    async def _next_tick(self) -> None:
+        await asyncio.sleep(TICK_SECONDS)
+
     async def _tick(self) -> None:
         beats = 0
         while True:
-            await asyncio.sleep(TICK_SECONDS)
+            await self._next_tick()
             now = now_ns()
             if self._is_over():
                 return

@@ -118,7 +118,7 @@ class Delivery(Generic[Message]):
         """
         if number and number != self.received + 1:
             raise TunnelFault(f"sequence {number} after {self.received}")
-        last_written = self._written[-1].number if self._written else self.acknowledged
+        last_written = self._written[len(self._written) - 1].number if self._written else self.acknowledged
         if not self.acknowledged <= acknowledged <= last_written:
             raise TunnelFault(
                 f"acknowledgement of {acknowledged}: {self.acknowledged} to {last_written} are possible",

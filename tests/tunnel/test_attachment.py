@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -118,32 +116,11 @@ async def carried(monkeypatch: pytest.MonkeyPatch) -> Carried:
     clock = Clock()
     monkeypatch.setattr(attachment_module, "now_ns", lambda: clock.ns)
     monkeypatch.setattr("tunnel.end.now_ns", lambda: clock.ns)
-    monkeypatch.setattr(attachment_module.Attachment, "_tick", ticking(clock))
+    monkeypatch.setattr(attachment_module.Attachment, "_next_tick", lambda _: clock.sleep(0))
     made = Carried(clock)
     await turns()
     assert made.end.is_attached
     return made
-
-
-def ticking(clock: Clock) -> Callable[[Attachment[Any]], Any]:
-    """Return the attachment's own loop of ticks, on that clock and without any waiting."""
-    original = Attachment._tick
-
-    class Asyncio:
-        sleep = staticmethod(clock.sleep)
-
-    async def tick(self: Attachment[Any]) -> None:
-        # The same function with other globals: only its sleep is another one.
-        function = FunctionType(
-            original.__code__,
-            {**original.__globals__, "asyncio": Asyncio, "now_ns": lambda: clock.ns},
-            original.__name__,
-            original.__defaults__,
-            original.__closure__,
-        )
-        await cast("Any", function)(self)
-
-    return tick
 
 
 async def assert_over(carried: Carried, *, reads: bool = False) -> None:
@@ -175,7 +152,7 @@ async def test_the_end_of_the_stream_ends_it(carried: Carried) -> None:
 
 async def test_the_first_message_goes_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(attachment_module.Attachment, "_tick", ticking(clock))
+    monkeypatch.setattr(attachment_module.Attachment, "_next_tick", lambda _: clock.sleep(0))
     carried = Carried(clock, Request(hello=tunnel_pb2.Hello()))
     carried.end.queue.add(Request(drain=tunnel_pb2.Drain()))
     await turns()
