@@ -340,6 +340,7 @@ class TunnelEnd(Generic[Message]):
         return b""
 
     now_ns = staticmethod(time.monotonic_ns)  # asked for each packet, and nothing interpreted may be
+
     def session_refused(self, session: Session) -> None:
         """Forget what was refused, unless a subclass has somebody to tell."""
         session.take_refusals()

@@ -16,7 +16,6 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.flow import Flow
 from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
-from tunnel.pace import Pace
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
@@ -37,12 +36,6 @@ FULL_BYTES = 4 << 20
 
 CONTROL_BYTES = 128
 """What a control message counts for: about what it costs in memory."""
-
-BUSY_BYTES = 3 * 1024
-"""More than this in one window is full load: some forty small frames, so as many thousand a second."""
-
-LONGEST_PAUSE_SECONDS = 0.001
-"""How long the process may pause under full load, so that nothing else of it ever waits longer for that."""
 
 REST_SECONDS = 0.05
 """How long a keep-alive waits for company. Ten thousand connections that idle were otherwise hundreds of messages a
@@ -86,7 +79,7 @@ class Outbox(Generic[Message]):
         self._message: type[Message] = message
         self._delivery: Delivery[Message] = delivery
         self._counters = counters
-        self._pace = Pace(flush_window_seconds)
+        self._flush_window_seconds = flush_window_seconds
         self._ring_bytes = ring_bytes
         self.buffer = ChunkBuffer(
             self._wake,
@@ -186,9 +179,9 @@ class Outbox(Generic[Message]):
         while True:
             await self._ready.wait()
             woken = time.monotonic()  # the loop's own time goes by milliseconds
-            early = self._last_flush_seconds + self._pace.window_seconds() - clock()
+            early = self._last_flush_seconds + self._flush_window_seconds - clock()
             if early > 0 and self.pending_bytes < SEAL_BYTES:
-                await self._gather(early)
+                await asyncio.sleep(early)
             self._last_flush_seconds = clock()
             self._flushed_at = time.monotonic()
             self.flow.flush_delay.note(self._flushed_at - woken)
@@ -264,17 +257,6 @@ class Outbox(Generic[Message]):
                 return True
         self._ready.set()
         return False
-
-    async def _gather(self, seconds: float) -> None:
-        """Let more come together before the next flush."""
-        if self.buffer.size_bytes < BUSY_BYTES:
-            await asyncio.sleep(seconds)
-            return
-        # Under full load the loop would wake for every few sockets. The whole process pauses instead, very
-        # shortly, and then reads all sockets at one go: fewer wakes, and players' frames stay together.
-        pause = min(seconds, LONGEST_PAUSE_SECONDS)
-        time.sleep(pause)  # noqa: ASYNC251 - the pause is the point
-        await asyncio.sleep(seconds - pause)
 
     async def drained(self) -> None:
         """Wait until everything queued so far has been handed to gRPC."""
