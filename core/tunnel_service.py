@@ -190,8 +190,7 @@ class TunnelService:
 
     def server(self) -> Server:
         """Return what serves the connections of edges."""
-        parse = tunnel_pb2.AttachRequest.FromString
-        return Server({ATTACH: self.attach}, parse, max_message_bytes=MAX_MESSAGE_BYTES)
+        return Server({ATTACH: self.attach}, _parse, max_message_bytes=MAX_MESSAGE_BYTES)
 
     async def attach(self, call: Call) -> None:
         """Serve one attachment from hello to its end."""
@@ -210,14 +209,15 @@ class TunnelService:
     async def _read_hello(self, call: Call) -> tunnel_pb2.AttachRequest:
         try:
             async with asyncio.timeout(HELLO_TIMEOUT_SECONDS):
-                message = await _read(call)
+                message = await call.read()
         except TimeoutError as error:
             raise RefusedError(Status.DEADLINE_EXCEEDED, f"no hello within {HELLO_TIMEOUT_SECONDS:g} s") from error
         if message is None or message.WhichOneof("message") != "hello":
             raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be a hello")
-        self._check_hello(message.hello)
-        self._check_name(call, message.hello)
-        return message
+        request: tunnel_pb2.AttachRequest = message
+        self._check_hello(request.hello)
+        self._check_name(call, request.hello)
+        return request
 
     def _check_hello(self, hello: tunnel_pb2.Hello) -> None:
         invalid = Status.INVALID_ARGUMENT
@@ -277,7 +277,7 @@ class TunnelService:
 
         try:
             attachment = Attachment(tunnel, f"core-tunnel-{tunnel.edge_name}")
-            await attachment.carry(lambda: _read(call), call.write, first)
+            await attachment.carry(call, first)
         except TunnelFault:
             tunnel.counters.tunnel_faults += 1
             self._end(tunnel, Reason.TUNNEL_LOST)
@@ -383,10 +383,9 @@ class TunnelService:
         return self.counters.setdefault(edge_name, Counters())
 
 
-async def _read(call: Call) -> tunnel_pb2.AttachRequest | None:
-    """Read the next message, None at the end of the call; raises TunnelFault for what is none."""
+def _parse(data: bytes) -> tunnel_pb2.AttachRequest:
+    """Return the message that bytes are; raises TunnelFault for what is none."""
     try:
-        message: tunnel_pb2.AttachRequest | None = await call.read()
+        return tunnel_pb2.AttachRequest.FromString(data)
     except DecodeError as error:
         raise TunnelFault("a message that cannot be read") from error
-    return message

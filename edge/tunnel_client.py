@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
+from typing import cast
 from uuid import uuid4
 
 import structlog
@@ -261,7 +262,7 @@ class TunnelClient:
                         calling(
                             passage.target,
                             ATTACH,
-                            tunnel_pb2.AttachResponse.FromString,
+                            _parse,
                             max_message_bytes=MAX_MESSAGE_BYTES,
                         )
                     )
@@ -374,7 +375,7 @@ class TunnelClient:
             first, self._first_policy = self._first_policy, None
             if first is not None:  # what came with it is for a tunnel that everybody knows of
                 tunnel.handle_following(first)
-            await attachment.carry(lambda: _read(call), call.write)
+            await attachment.carry(call)
             if call.status is Status.INVALID_ARGUMENT:  # our own fault: there is no tunnel any more
                 raise TunnelFault(f"{call.status.name}: {call.details}")
             if call.status is not None and call.status is not Status.OK:
@@ -408,21 +409,20 @@ async def _say_leave(call: Call, tunnel: EdgeTunnel, reason: Reason) -> None:
             await call.done_writing()
 
 
-async def _read(call: Call) -> tunnel_pb2.AttachResponse | None:
-    """Read the next message, None at the end of the call; raises TunnelFault for what is none."""
-    try:
-        message: tunnel_pb2.AttachResponse | None = await call.read()
-    except DecodeError as error:
-        raise TunnelFault("a message that cannot be read") from error
-    return message
-
-
 async def _expect(call: Call, kind: str) -> tunnel_pb2.AttachResponse:
     """Read the next message, which must be of a kind; raises TunnelFault."""
-    message = await _read(call)
+    message = await call.read()
     if message is None:
         status = Status.OK if call.status is None else call.status
         raise TunnelFault(f"{status.name}: {call.details or 'the core ended the call'}")
     if message.WhichOneof("message") != kind:
         raise TunnelFault(f"the core sent something else where its {kind} belongs")
-    return message
+    return cast("tunnel_pb2.AttachResponse", message)
+
+
+def _parse(data: bytes) -> tunnel_pb2.AttachResponse:
+    """Return the message that bytes are; raises TunnelFault for what is none."""
+    try:
+        return tunnel_pb2.AttachResponse.FromString(data)
+    except DecodeError as error:
+        raise TunnelFault("a message that cannot be read") from error

@@ -7,8 +7,8 @@ another attachment of the same tunnel takes its place. The tunnel goes on; see `
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.outbox import Message
@@ -36,6 +36,23 @@ def now_ns() -> int:
     return time.clock_gettime_ns(CLOCK)
 
 
+class Stream(Protocol):
+    """Messages in and out, as `tunnel.calls.call.Call` has them."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was sent waits for room."""
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Have somebody told once when there is."""
+
+    def send(self, message: Any) -> None:
+        """Send a message."""
+
+    def deliver(self, take: Callable[[Any], None]) -> "asyncio.Future[None]":
+        """Hand over each message as it comes; return what ends with them."""
+
+
 class Attachment(Generic[Message]):
     """The present attachment of ``end``; ``name`` is for its tasks."""
 
@@ -44,49 +61,48 @@ class Attachment(Generic[Message]):
         self.over = asyncio.Event()
         self._end: TunnelEnd[Message] = end
         self._name = name
-        self._is_writing = False
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def carry(
-        self,
-        read: Callable[[], Awaitable[Any]],
-        write: Callable[[Message], Awaitable[object]],
-        first: Message | None = None,
-        *,
-        last_write_seconds: float = 0.0,
-    ) -> None:
-        """Carry messages until ``read`` returns None; ``first`` goes out before all others.
+    async def carry(self, stream: Stream, first: Message | None = None) -> None:
+        """Carry messages until those of the stream end; ``first`` goes out before all others.
 
-        A write that is under way at the end is cancelled after ``last_write_seconds``. The tunnel is free before that.
-
-        Raises AttachmentLostError, TunnelFault for a message that breaks the contract, and what ``read`` raises. A
-        read that is still under way then is left to whoever ends the stream.
+        Raises AttachmentLostError, TunnelFault for a message that breaks the contract, and what the stream ends with.
         """
-        reading = asyncio.create_task(self._read(read), name=f"{self._name}-reader")
-        writing = asyncio.create_task(self._write(write, first), name=f"{self._name}-writer")
-        ticking = asyncio.create_task(self._tick(), name=f"{self._name}-ticks")
+        self._stream = stream
+        if first is not None:
+            self.send(first)
         self._end.attach(self)
+        self._end.queue.begin(self)
+        ended = stream.deliver(self._take)
+        ticking = asyncio.create_task(self._tick(), name=f"{self._name}-ticks")
         try:
-            ends: set[asyncio.Future[Any]] = {reading, self._lost}
+            ends: set[asyncio.Future[Any]] = {ended, self._lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.over.set()
             self._end.detach(self)
             ticking.cancel()
-            reading.add_done_callback(_forget)
-            try:
-                if self._is_writing and last_write_seconds:
-                    await asyncio.wait({writing}, timeout=last_write_seconds)
-            finally:
-                writing.cancel()
-            await asyncio.wait({writing, ticking})  # unlike awaiting them, this lets a cancellation of ours through
-            _forget(writing)
-            _forget(ticking)
+            ended.add_done_callback(_forget)
+            ticking.add_done_callback(_forget)
         if self._lost.done():
             raise AttachmentLostError(self._lost.result())
-        if reading.cancelled():  # gRPC does that to a read whose call broke at the wrong moment
-            raise AttachmentLostError("the call was cancelled")
-        reading.result()
+        ended.result()
+
+    # What the outbox writes to.
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was sent waits for room."""
+        return self._stream.is_full
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Have somebody told once when there is."""
+        self._stream.when_room(tell)
+
+    def send(self, message: Message) -> None:
+        """Send a message, unless the attachment is over: the next one will send it again."""
+        if not self._is_over():
+            self._stream.send(message)
 
     def give_up(self, why: str) -> None:
         """Call the attachment over."""
@@ -97,35 +113,15 @@ class Attachment(Generic[Message]):
         """Whether this process has not run for so long that the other end has given the attachment up."""
         return self.liveness.slept(now_ns())
 
-    async def _read(self, read: Callable[[], Awaitable[Any]]) -> None:
-        while (message := await read()) is not None:
-            if self._is_over():
-                return
+    def _take(self, message: Any) -> None:
+        if not self._is_over():
             self.liveness.heard()
             self._end.handle(message)
-
-    async def _write(self, write: Callable[[Message], Awaitable[object]], first: Message | None) -> None:
-        guarded = self._guarded(write)
-        if first is not None:
-            await guarded(first)
-        await self._end.queue.run(guarded)
-
-    def _guarded(self, write: Callable[[Message], Awaitable[object]]) -> Callable[[Message], Awaitable[object]]:
-        async def write_unless_over(message: Message) -> None:
-            if self._is_over():
-                await self.over.wait()  # nothing is written any more, and then the writer is cancelled
-            self._is_writing = True
-            await write(message)
-            self._is_writing = False
-            if self.over.is_set():  # before the next message is taken out, which is another attachment's
-                raise AttachmentLostError("this was the last write")
-
-        return write_unless_over
 
     def _is_over(self) -> bool:
         """Whether nothing may be handled or sent any more; asked for each message, because a sleep ends anywhere.
 
-        Also for one that was read before the end and whose turn comes after it: the other end sends it again.
+        What comes after the end is not handled: the other end sends it again.
         """
         if self._lost.done() or self.over.is_set():
             return True

@@ -1,14 +1,14 @@
 """The outbox: everything one end wants to send through the tunnel, in order, packed into few messages.
 
-Sessions put chunks and control messages in; the writer task of the attachment there is takes messages out. A gRPC
-message costs tens of microseconds however small it is, so bytes are gathered: sent at once when the tunnel has been
+Sessions put chunks and control messages in; messages go out to the attachment there is. A gRPC message costs tens of
+microseconds however small it is, so bytes are gathered: sent at once when the tunnel has been
 quiet, otherwise at the end of a short window. What was sent stays in the resend ring (`wire.delivery`) until the
 other end has it, so an outbox outlives its attachments: while there is none, it gathers.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -63,6 +63,23 @@ class Pausable(Protocol):
         ...
 
 
+class Writer(Protocol):
+    """Where messages go."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was sent last waits for room."""
+        ...
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Have somebody told once when there is."""
+        ...
+
+    def send(self, message: Any) -> None:
+        """Send a message; only while it is not full."""
+        ...
+
+
 class Outbox(Generic[Message]):
     """The sending half of one tunnel. ``message`` is the type this end sends."""
 
@@ -85,20 +102,20 @@ class Outbox(Generic[Message]):
             self._wake,
             self._rest,
             self._wait,
-            self._seal,
+            self._seal_full,
             seal_bytes=HELD_SEAL_BYTES,
             congested_bytes=ring_bytes // 2,
         )
         self._hold_much()
         self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
-        self._ready = asyncio.Event()
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._writer: Writer | None = None  # while there is an attachment
+        self._flushing: asyncio.Handle | None = None  # what will flush
+        self._woken_at = 0.0  # since when there is something to flush, by `time.monotonic`
+        self._waits_for_room = False  # the writer will tell of it
+        self._waits_for_ring = False  # the other end will acknowledge
+        self._drained: list[asyncio.Future[None]] = []  # who waits for everything to be handed on
         self._waiting: dict[Pausable, None] = {}  # in order, and each once
-        self._last_flush_seconds = 0.0  # by the clock of the loop
-        self._flushed_at = -COMPANY_SECONDS  # the same by `time.monotonic`, whose time is finer
+        self._flushed_at = -COMPANY_SECONDS  # by `time.monotonic`
         self._company: asyncio.TimerHandle | None = None  # ends the wait of what can wait
         self._company_due = 0.0  # by `time.monotonic`
 
@@ -144,8 +161,9 @@ class Outbox(Generic[Message]):
 
     def acknowledged(self) -> None:
         """The other end has said that it has something: go on writing if that was what the writer waits for."""
-        if self._delivery.unacknowledged_bytes <= self._ring_bytes // 2:
-            self._room.set()
+        if self._waits_for_ring and self._delivery.unacknowledged_bytes <= self._ring_bytes // 2:
+            self._waits_for_ring = False
+            asyncio.get_running_loop().call_soon(self._write)
 
     def attached(self) -> None:
         """There is an attachment: what it does not take at once may pile up less high."""
@@ -153,66 +171,95 @@ class Outbox(Generic[Message]):
         self.buffer.congested_bytes = HIGH_WATER_BYTES
         self.buffer.full_bytes = min(FULL_BYTES, self._ring_bytes // 2)
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
-        self._room.set()
-        if self._delivery.has_unwritten():
-            self._wake()
+        self._waits_for_ring = False
         self._relieve()
+
+    def begin(self, writer: Writer) -> None:
+        """Write to an attachment from now on, until `detached`."""
+        self._writer = writer
+        self._waits_for_room = False
+        if not self._is_drained:
+            self._wake()
 
     def detached(self) -> None:
         """The attachment is over: what it may have lost is to be written again."""
+        self._writer = None
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
         self._delivery.rewind()
         self._urgent = None
         self.buffer.seal_bytes = HELD_SEAL_BYTES
         self._hold_much()
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
-        if self.pending_bytes:
-            self._wake()
 
     def _hold_much(self) -> None:
         """While there is no attachment, keep what the ring is for; the last quarter is for control messages."""
         self.buffer.congested_bytes = self._ring_bytes // 2
         self.buffer.full_bytes = self._ring_bytes * 3 // 4
 
-    async def run(self, write: Callable[[Message], Awaitable[object]]) -> None:
-        """Write messages until cancelled: the one writer task of an attachment."""
-        clock = asyncio.get_running_loop().time
-        while True:
-            await self._ready.wait()
-            woken = time.monotonic()  # the loop's own time goes by milliseconds
-            early = self._last_flush_seconds + self._flush_window_seconds - clock()
-            if early > 0 and self.pending_bytes < SEAL_BYTES:
-                await asyncio.sleep(early)
-            self._last_flush_seconds = clock()
-            self._flushed_at = time.monotonic()
-            self.flow.flush_delay.note(self._flushed_at - woken)
-            self._seal()
-            self._stop_waiting()
-            await self._write_all(write)
-            self._relieve()
-            if not self.buffer.is_due and self._urgent is None and not self._waiting:
-                if self._delivery.has_unwritten():  # those who were relieved have brought a whole batch
-                    continue
-                self._ready.clear()
-                if not self.buffer.size_bytes:
-                    self._idle.set()
+    def _wake(self) -> None:
+        """There is something to send: flush at once, or at the end of the window."""
+        if self._writer is None or self._flushing is not None:
+            return
+        self._woken_at = time.monotonic()
+        early = self._flushed_at + self._flush_window_seconds - self._woken_at
+        loop = asyncio.get_running_loop()
+        if early <= 0 or self.pending_bytes >= SEAL_BYTES:
+            self._flushing = loop.call_soon(self._flush)
+        else:
+            self._flushing = loop.call_later(early, self._flush)
 
-    async def _write_all(self, write: Callable[[Message], Awaitable[object]]) -> None:
-        delivery = self._delivery
-        while True:
+    def _flush(self) -> None:
+        """Make messages of all there is, and write them."""
+        self._flushing = None
+        self._flushed_at = time.monotonic()
+        self.flow.flush_delay.note(self._flushed_at - self._woken_at)
+        self._seal()
+        self._stop_waiting()
+        self._write()
+
+    def _write(self) -> None:
+        """Write as many messages as there are, and as the writer and the ring have room for."""
+        writer, delivery = self._writer, self._delivery
+        if writer is None:
+            return
+        while not writer.is_full:
             message = self._urgent
             if message is not None:
                 self._urgent = None
+            elif delivery.unacknowledged_bytes > self._ring_bytes // 2:
+                self._waits_for_ring = True
+                return
             else:
-                if delivery.unacknowledged_bytes > self._ring_bytes // 2:
-                    self._room.clear()
-                    if await self._wait_for_room():
-                        continue
                 message = self._take()
                 if message is None:
-                    return
+                    break
             message.acknowledged = delivery.received
-            await write(message)
-            self._relieve()
+            writer.send(message)
+        else:
+            if not self._waits_for_room:
+                self._waits_for_room = True
+                writer.when_room(self._go_on)
+            return
+        self._relieve()
+        if self.buffer.is_due or self._waiting or delivery.has_unwritten():  # those who were relieved have brought it
+            self._wake()
+        elif self._drained and self._is_drained:
+            drained, self._drained = self._drained, []
+            for each in drained:
+                if not each.done():
+                    each.set_result(None)
+
+    def _go_on(self) -> None:
+        """The writer has room again."""
+        self._waits_for_room = False
+        self._write()
+
+    @property
+    def _is_drained(self) -> bool:
+        """Whether everything has been handed on."""
+        return not self.buffer.size_bytes and not self._delivery.has_unwritten() and self._urgent is None
 
     def _take(self) -> Message | None:
         """Take the next message out, with those that can go along in one gRPC message; None where there is nothing.
@@ -247,20 +294,12 @@ class Outbox(Generic[Message]):
             self.flow.batch_sent.note(numbered.size_bytes)
         return numbered.message
 
-    async def _wait_for_room(self) -> bool:
-        """Wait until the other end has acknowledged enough; return True early when there is a heartbeat to send."""
-        while not self._room.is_set():
-            self._ready.clear()
-            await first_of(self._room.wait(), self._ready.wait())
-            if self._urgent is not None:
-                self._ready.set()
-                return True
-        self._ready.set()
-        return False
-
     async def drained(self) -> None:
-        """Wait until everything queued so far has been handed to gRPC."""
-        await self._idle.wait()
+        """Wait until everything queued so far has been handed on."""
+        while not self._is_drained or self._waits_for_room:
+            drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._drained.append(drained)
+            await drained
 
     def restore(self, messages: Iterable[Message], *, sent: int, acknowledged: int, received: int) -> None:
         """Go on where another outbox was that kept these messages; raises TunnelFault."""
@@ -272,10 +311,6 @@ class Outbox(Generic[Message]):
     def seal(self) -> None:
         """Close the batch that is being gathered, so that all there is stands in messages."""
         self._seal()
-
-    def _wake(self) -> None:
-        self._idle.clear()
-        self._ready.set()
 
     def _rest(self) -> None:
         """Let what can wait go with the next message that does not, or in a while."""
@@ -289,7 +324,6 @@ class Outbox(Generic[Message]):
             self._wake_within(COMPANY_SECONDS)
 
     def _wake_within(self, seconds: float) -> None:
-        self._idle.clear()
         due = time.monotonic() + seconds
         if self._company is None or due < self._company_due:
             self._stop_waiting()
@@ -309,6 +343,14 @@ class Outbox(Generic[Message]):
             self._wake()
         elif self._delivery.has_unwritten():
             self._wake()
+
+    def _seal_full(self) -> None:
+        """As much has come together as one message should carry: it goes now."""
+        self._seal()
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+        self._wake()
 
     def _seal(self) -> None:
         if self.buffer.size_bytes:

@@ -32,15 +32,21 @@ async def test_a_drain_sees_the_last_messages_off() -> None:
     draining = asyncio.create_task(end.drain(LONG_SECONDS, LONG_SECONDS))
     written: list[Response] = []
 
-    async def write(message: Response) -> None:
-        assert not draining.done()
-        written.append(message)
+    class Writer:
+        is_full = False
 
-    writing = asyncio.create_task(end.queue.run(write))
+        def when_room(self, tell: object) -> None:
+            raise AssertionError
+
+        def send(self, message: Response) -> None:
+            assert not draining.done()
+            written.append(message)
+
+    await asyncio.sleep(0)
+    end.queue.begin(Writer())
     async with asyncio.timeout(5):
         await draining
     assert [message.WhichOneof("message") for message in written] == ["credit"]
-    writing.cancel()
 
 
 async def test_a_drain_does_not_wait_for_an_end_that_has_left() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -22,20 +22,45 @@ RING_BYTES = 16 << 20
 
 
 class Writer:
-    """Where an outbox writes to: keeps what was ``written``, each of its messages, and can be made to wait."""
+    """Where an outbox writes to: keeps what was ``written``, each of its messages, and can be made to have no room."""
 
     def __init__(self) -> None:
         self.written: list[tunnel_pb2.AttachRequest] = []
         self.messages: list[tunnel_pb2.AttachRequest] = []
-        self.open = asyncio.Event()
-        self.open.set()
+        self.has_room = True
+        self._kept: list[tunnel_pb2.AttachRequest] = []
+        self._tell: Callable[[], None] | None = None
 
-    async def write(self, message: tunnel_pb2.AttachRequest) -> None:
-        await self.open.wait()
+    @property
+    def is_full(self) -> bool:
+        return bool(self._kept)
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        assert self.is_full
+        assert self._tell is None
+        self._tell = tell
+
+    def send(self, message: tunnel_pb2.AttachRequest) -> None:
+        assert not self.is_full
         copy = tunnel_pb2.AttachRequest()
         copy.CopyFrom(message)
-        self.written.append(copy)
-        self.messages += [copy, *copy.following]
+        if self.has_room:
+            self._write(copy)
+        else:
+            self._kept.append(copy)
+
+    def make_room(self) -> None:
+        self.has_room = True
+        kept, self._kept = self._kept, []
+        for each in kept:
+            self._write(each)
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell()
+
+    def _write(self, message: tunnel_pb2.AttachRequest) -> None:
+        self.written.append(message)
+        self.messages += [message, *message.following]
 
     @property
     def payload_bytes(self) -> int:
@@ -51,12 +76,8 @@ def make_outbox(window_seconds: float = 0.0) -> Outbox[tunnel_pb2.AttachRequest]
 @asynccontextmanager
 async def running(outbox: Outbox[tunnel_pb2.AttachRequest], writer: Writer) -> AsyncIterator[None]:
     outbox.attached()
-    task = asyncio.create_task(outbox.run(writer.write))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    outbox.begin(writer)
+    yield
 
 
 async def test_chunks_share_a_message_and_control_messages_keep_their_place() -> None:
@@ -316,8 +337,7 @@ async def test_what_only_begins_like_a_keep_alive_does_not_wait(monkeypatch: pyt
 
 async def test_a_quiet_tunnel_sends_at_once_and_a_busy_one_gathers() -> None:
     outbox, writer = make_outbox(LONG_SECONDS), Writer()
-    loop = asyncio.get_running_loop()
-    outbox._last_flush_seconds = loop.time() - LONG_SECONDS - 1
+    outbox._flushed_at = time.monotonic() - LONG_SECONDS - 1
     async with running(outbox, writer):
         outbox.buffer.add(1, ChunkKind.DATA, b"first")
         await outbox.drained()
@@ -331,11 +351,44 @@ async def test_a_quiet_tunnel_sends_at_once_and_a_busy_one_gathers() -> None:
 
 async def test_a_full_batch_does_not_wait_for_the_window() -> None:
     outbox, writer = make_outbox(LONG_SECONDS), Writer()
-    outbox._last_flush_seconds = asyncio.get_running_loop().time()
+    outbox._flushed_at = time.monotonic()
     async with running(outbox, writer):
         outbox.buffer.add(1, ChunkKind.DATA, bytes(SEAL_BYTES))
         await outbox.drained()
     assert writer.payload_bytes == SEAL_BYTES
+
+
+async def test_a_batch_that_gets_full_within_the_window_does_not_wait_for_its_end() -> None:
+    outbox, writer = make_outbox(LONG_SECONDS), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, b"first")
+        await outbox.drained()
+        outbox.buffer.add(1, ChunkKind.DATA, b"waits")
+        await turns()
+        assert writer.payload_bytes == 5
+        outbox.buffer.add(1, ChunkKind.DATA, bytes(SEAL_BYTES))
+        await outbox.drained()
+    assert writer.payload_bytes == 10 + SEAL_BYTES
+
+
+async def test_what_the_ring_has_no_room_for_goes_when_the_other_end_has_what_went_before() -> None:
+    delivery: Delivery[tunnel_pb2.AttachRequest] = Delivery()
+    outbox = Outbox(tunnel_pb2.AttachRequest, delivery, Counters(), flush_window_seconds=0.0, ring_bytes=1 << 20)
+    writer = Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        for _ in range(10):
+            outbox.buffer.add(1, ChunkKind.DATA, bytes(SEAL_BYTES))
+        await turns()
+        count = len(writer.messages)
+        assert count == 4, "those that begin within half of the ring"
+        outbox.add_urgent(tunnel_pb2.AttachRequest(heartbeat=tunnel_pb2.Heartbeat()))
+        await turns()
+        assert [each.WhichOneof("message") for each in writer.messages[count:]] == ["heartbeat"]
+        while len(writer.messages) < 11:
+            delivery.accept(0, delivery.acknowledged + 1)
+            outbox.acknowledged()
+            await turns()
+        await outbox.drained()
 
 
 async def test_pressure_is_told_and_taken_back() -> None:
@@ -346,7 +399,7 @@ async def test_pressure_is_told_and_taken_back() -> None:
             self.told += 1
 
     outbox, writer, waiting = make_outbox(), Writer(), Waiting()
-    writer.open.clear()
+    writer.has_room = False
     async with running(outbox, writer):
         while not outbox.buffer.is_congested():
             outbox.buffer.add(1, ChunkKind.DATA, bytes(100_000))
@@ -354,7 +407,7 @@ async def test_pressure_is_told_and_taken_back() -> None:
         await asyncio.sleep(0)
         assert waiting.told == 0
         assert outbox.pending_bytes < HIGH_WATER_BYTES + 2 * 100_008
-        writer.open.set()
+        writer.make_room()
         await outbox.drained()
     assert waiting.told == 1
     assert outbox.pending_bytes == 0

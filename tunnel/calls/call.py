@@ -1,11 +1,12 @@
 """One call, at either end: messages in and out, and how it ended.
 
-It is read by one task and written by one task. What comes in is kept until it is read, at most as much as the window
-grants; what goes out waits for the other end's window, and for the socket.
+What comes in is handed over as it comes (`Call.deliver`), or kept until it is read, at most as much as the window
+grants. What goes out waits for the other end's window, and for the socket.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from tunnel.calls.message_cutter import MessageCutter, wrap_message
@@ -63,11 +64,15 @@ class Call:
         self._parse = parse
         self._max_message_bytes = max_message_bytes
         self._cutter = MessageCutter(max_message_bytes)
-        self._messages: deque[bytes] = deque()
-        self._unacknowledged_bytes = 0  # of messages that were not read yet
-        self._has_ended = False  # neither do we
+        self._messages: deque[bytes] = deque()  # that nobody has read
+        self._unacknowledged_bytes = 0  # what those have used of our window
+        self._take: Callable[[Any], None] | None = None  # who gets them as they come
+        self._delivered: asyncio.Future[None] | None = None  # ends with that
         self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
+        self._unsent = b""  # messages for which there was not room enough
+        self._unsent_from = 0  # where in them that begins which was not sent
+        self._when_room: Callable[[], None] | None = None
+        self._has_ended = False  # we send no more
 
     def peer(self) -> str:
         """Return who is at the other end: ``HOST:PORT``, or ``unix:PATH``."""
@@ -88,27 +93,59 @@ class Call:
             self._acknowledge()
         return self._parse(data)
 
-    async def write(self, message: Message) -> None:
-        """Send a message, when there is room for it; raises CallError when the call is over."""
+    def deliver(self, take: Callable[[Any], None]) -> "asyncio.Future[None]":
+        """Hand each message to ``take`` from now on, within the call of the loop that brought it.
+
+        Return a future that ends as the other end's messages do: well, or with what ``take`` or ``parse`` has raised,
+        after which nothing is handed over any more.
+        """
+        self._delivered = asyncio.get_running_loop().create_future()
+        self._take = take
+        while self._messages:
+            self._hand_over(self._messages.popleft())
+        if self._unacknowledged_bytes:
+            self._acknowledge()
+        if self.is_complete or self.status is not None:
+            self._end_delivery()
+        return self._delivered
+
+    @property
+    def is_full(self) -> bool:
+        """Whether what was sent waits for room: no more should be."""
+        return bool(self._unsent)
+
+    def when_room(self, tell: Callable[[], None]) -> None:
+        """Have somebody told once when what was sent last has found room."""
+        self._when_room = tell
+
+    def send(self, message: Message) -> None:
+        """Send a message, when there is room for it; nothing happens when the call is over.
+
+        Raises CallError for one that is too long.
+        """
         data = message.SerializeToString()
         if len(data) > self._max_message_bytes:
             text = f"a message of {len(data)} bytes, where at most {self._max_message_bytes} are allowed"
             raise CallError(Status.RESOURCE_EXHAUSTED, text)
-        self._check_open()
-        wire = self._wire
-        if wire.room_bytes(self) >= len(data) + PREFIX_BYTES:
-            wire.send_frame(self, pack_message(data, self.stream))  # as nearly always
+        if self.status is not None or self._has_ended:
             return
-        data = wrap_message(data)
-        position = 0
-        while position < len(data):
-            room = wire.room_bytes(self)
-            if room > 0:
-                wire.send_frame(self, pack_data(data[position : position + room], self.stream))
-                position += room
-            else:
-                self._writer = asyncio.get_running_loop().create_future()
-                await self._writer
+        if not self._unsent and self._wire.room_bytes(self) >= len(data) + PREFIX_BYTES:
+            self._wire.send_frame(self, pack_message(data, self.stream))  # as nearly always
+            return
+        self._unsent, self._unsent_from = self._unsent[self._unsent_from :] + wrap_message(data), 0
+        self.send_rest()
+
+    async def write(self, message: Message) -> None:
+        """Send a message and wait until it has found room; raises CallError when the call is over, or it is too long.
+
+        For who does not use `when_room`.
+        """
+        self._check_open()
+        self.send(message)
+        while self._unsent:
+            room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.when_room(lambda room=room: room.done() or room.set_result(None))  # type: ignore[misc]
+            await room
             self._check_open()
 
     async def done_writing(self) -> None:
@@ -136,10 +173,12 @@ class Call:
         """Take bytes, which have used ``flow_bytes`` of our window; raises CallError for what is no message."""
         self._unacknowledged_bytes += flow_bytes
         if self.status is None:
-            messages = self._cutter.feed(data)
-            if messages:
-                self._messages.extend(messages)
-                self._wake_reader()
+            for message in self._cutter.feed(data):
+                if self._take is not None:
+                    self._hand_over(message)
+                else:
+                    self._messages.append(message)
+                    self._wake_reader()
         if not self._messages:  # what is not whole is bounded, and its rest is to come
             self._acknowledge()
 
@@ -147,6 +186,7 @@ class Call:
         """The other end sends no more messages; raises CallError when it has not sent the last one whole."""
         self.is_complete = True
         self._wake_reader()
+        self._end_delivery()
         if self.status is None and not self._cutter.is_between_messages:
             raise CallError(Status.INTERNAL, "the last message was not sent whole")
 
@@ -155,14 +195,43 @@ class Call:
         if self.status is None:
             self.status = status
             self.details = details
+            self._unsent = b""
             self._wake_reader()
-            self.wake_writer()
+            self._end_delivery()
+            self._tell_room()
 
-    def wake_writer(self) -> None:
-        """There may be room now."""
-        writer, self._writer = self._writer, None
-        if writer is not None and not writer.done():
-            writer.set_result(None)
+    def send_rest(self) -> None:
+        """Send what waits, as far as there is room now."""
+        while self._unsent:
+            start = self._unsent_from
+            room = self._wire.room_bytes(self)
+            if room <= 0:
+                return
+            data = self._unsent[start : start + room]
+            self._unsent_from = start + len(data)
+            if self._unsent_from == len(self._unsent):
+                self._unsent, self._unsent_from = b"", 0
+            self._wire.send_frame(self, pack_data(data, self.stream))
+        self._tell_room()
+
+    def _tell_room(self) -> None:
+        tell, self._when_room = self._when_room, None
+        if tell is not None:
+            tell()
+
+    def _hand_over(self, data: bytes) -> None:
+        if self._take is None:
+            return
+        try:
+            self._take(self._parse(data))
+        except Exception as error:
+            self._take = _ignore
+            if self._delivered is not None and not self._delivered.done():
+                self._delivered.set_exception(error)
+
+    def _end_delivery(self) -> None:
+        if self._delivered is not None and not self._delivered.done():
+            self._delivered.set_result(None)
 
     def _wake_reader(self) -> None:
         reader, self._reader = self._reader, None
@@ -178,3 +247,7 @@ class Call:
             raise CallError(self.status, self.details)
         if self._has_ended:
             raise CallError(Status.INTERNAL, "a message after the last one")
+
+
+def _ignore(message: object) -> None:
+    """For what comes behind a message that was none."""

@@ -157,7 +157,7 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The socket takes bytes again."""
         self.is_writable = True
-        self._wake_writers()
+        self._send_rests()
 
     # What a client or a server does with it.
 
@@ -284,7 +284,9 @@ class Connection(asyncio.Protocol):
 
     def _hand_on(self, frames: bytes) -> None:
         """Have h2 say what other frames mean."""
-        for event in self._h2.receive_data(frames):
+        events = self._h2.receive_data(frames)
+        self.send_queued()  # that we obey new settings comes before what only those allow
+        for event in events:
             self._take(event)
         self.send_queued()
 
@@ -330,7 +332,7 @@ class Connection(asyncio.Protocol):
             room = call.room_bytes
         if room > MAX_WINDOW:
             raise PeerFault(f"a window of {room} bytes on stream {stream}")
-        self._wake_writers()
+        self._send_rests()
 
     def _take_settings(self, event: h2.events.RemoteSettingsChanged) -> None:
         """Follow a change of the windows that calls begin with: those under way change with it."""
@@ -340,7 +342,7 @@ class Connection(asyncio.Protocol):
                 call.room_bytes += changed.new_value - (changed.original_value or 0)
                 if call.room_bytes > MAX_WINDOW:
                     raise PeerFault(f"a window of {call.room_bytes} bytes on stream {call.stream}")
-        self._wake_writers()
+        self._send_rests()
 
     def _take_end(self, stream: int) -> None:
         call = self.calls.get(stream)
@@ -384,9 +386,10 @@ class Connection(asyncio.Protocol):
         for call in calls.values():
             call.end(Status.UNAVAILABLE, self.problem or "the connection was closed")
 
-    def _wake_writers(self) -> None:
-        for call in self.calls.values():
-            call.wake_writer()
+    def _send_rests(self) -> None:
+        for call in list(self.calls.values()):
+            if call.is_full:
+                call.send_rest()
 
 
 def _as_dict(headers: Any) -> Headers:
