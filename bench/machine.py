@@ -36,6 +36,7 @@ def describe_versions() -> dict[str, str]:
         "tidegate-pure": _tidegate_version(is_pure=True),
         "uvloop": _package_version("uvloop"),
         "grpcio": _package_version("grpcio"),
+        "h2": _package_version("h2"),
         "haproxy": _program_version("haproxy"),
         "nginx": _program_version("nginx"),
     }

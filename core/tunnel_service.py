@@ -270,7 +270,11 @@ class TunnelService:
         tunnel = await (self._find(call, request) if request.hello.resume else self._make(call, request.hello))
         welcome = self._welcome_again if request.hello.resume else self._welcome
         if tunnel is None:
-            await call.write(tunnel_pb2.AttachResponse(welcome=self._welcome))
+            try:
+                async with asyncio.timeout(HELLO_TIMEOUT_SECONDS):
+                    await call.write(tunnel_pb2.AttachResponse(welcome=self._welcome))
+            except TimeoutError as error:
+                raise RefusedError(Status.DEADLINE_EXCEEDED, "nobody takes the welcome") from error
             return
         self.on_edges()
         first = tunnel_pb2.AttachResponse(acknowledged=tunnel.delivery.received, welcome=welcome)

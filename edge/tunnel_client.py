@@ -410,11 +410,12 @@ async def _say_leave(call: Call, tunnel: EdgeTunnel, reason: Reason) -> None:
 
 
 async def _expect(call: Call, kind: str) -> tunnel_pb2.AttachResponse:
-    """Read the next message, which must be of a kind; raises TunnelFault."""
+    """Read the next message, which must be of a kind; raises TunnelFault, or CallError when the call has failed."""
     message = await call.read()
     if message is None:
-        status = Status.OK if call.status is None else call.status
-        raise TunnelFault(f"{status.name}: {call.details or 'the core ended the call'}")
+        if call.status is not None and call.status is not Status.OK:
+            raise CallError(call.status, call.details)
+        raise TunnelFault("the core ended the call")
     if message.WhichOneof("message") != kind:
         raise TunnelFault(f"the core sent something else where its {kind} belongs")
     return cast("tunnel_pb2.AttachResponse", message)

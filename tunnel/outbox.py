@@ -213,6 +213,9 @@ class Outbox(Generic[Message]):
     def _flush(self) -> None:
         """Make messages of all there is, and write them."""
         self._flushing = None
+        if self._waits_for_room or self._waits_for_ring:  # more comes together meanwhile; a heartbeat may go
+            self._write()
+            return
         self._flushed_at = time.monotonic()
         self.flow.flush_delay.note(self._flushed_at - self._woken_at)
         self._seal()
@@ -228,13 +231,15 @@ class Outbox(Generic[Message]):
             message = self._urgent
             if message is not None:
                 self._urgent = None
+            elif not delivery.has_unwritten():
+                break
             elif delivery.unacknowledged_bytes > self._ring_bytes // 2:
                 self._waits_for_ring = True
                 return
             else:
                 message = self._take()
-                if message is None:
-                    break
+            if message is None:
+                break
             message.acknowledged = delivery.received
             writer.send(message)
         else:
@@ -296,7 +301,7 @@ class Outbox(Generic[Message]):
 
     async def drained(self) -> None:
         """Wait until everything queued so far has been handed on."""
-        while not self._is_drained or self._waits_for_room:
+        if not self._is_drained or self._waits_for_room:
             drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._drained.append(drained)
             await drained

@@ -1,6 +1,8 @@
 # C types for wire/chunks.py, used when it is compiled. Bounds checks stay on: `batch` comes from a network.
 cimport cython
 
+from wire cimport packing
+
 @cython.locals(length=Py_ssize_t)
 cpdef append_chunk(bytearray batch, unsigned long long slot, int kind, bytes payload)
 

@@ -15,15 +15,12 @@ offset  bytes  what        meaning
 
 from collections.abc import Callable
 from enum import IntEnum
-from struct import Struct
 
+from wire import packing
 from wire.errors import EncodeError, TunnelFault
 from wire.events import EVENT_BYTES, MAX_EVENT_BYTES
 
-_HEADER = Struct(">II")
-_pack_header = _HEADER.pack
-
-CHUNK_HEADER_BYTES = _HEADER.size
+CHUNK_HEADER_BYTES = 8
 MAX_CHUNK_BYTES = 1 << 20
 """Longest payload of one chunk: one read of a socket is at most a quarter of this."""
 
@@ -60,8 +57,7 @@ def append_chunk(batch: bytearray, slot: int, kind: int, payload: bytes) -> None
     length = len(payload)
     if not 1 <= slot <= MAX_SLOT or not _can_be(kind, length):
         raise EncodeError(f"chunk of {length} bytes, kind {kind}, for slot {slot} cannot be packed")
-    batch += _pack_header(slot, kind << 24 | length)
-    batch += payload
+    packing.append_packed(batch, slot, kind << 24 | length, payload)
 
 
 def check_chunks(batch: bytes) -> int:

@@ -2,7 +2,7 @@
 cimport cython
 
 cdef int _DATA, _HEADERS, _PUSH_PROMISE, _WINDOW_UPDATE, _CONTINUATION, _OTHER, _END_HEADERS, _PADDED
-cdef Py_ssize_t _HEADER_BYTES
+cdef Py_ssize_t _HEADER_BYTES, _MAX_OTHER_BYTES
 
 cdef class FrameCutter:
     cdef Py_ssize_t _max_frame_bytes
@@ -10,12 +10,16 @@ cdef class FrameCutter:
     cdef bytearray _held
     cdef Py_ssize_t _needed
     cdef bint _is_in_headers
+    cdef Py_ssize_t _headers_bytes
+    cdef str _fault
 
     @cython.locals(
-        found=list, size=Py_ssize_t, start=Py_ssize_t, others=Py_ssize_t, length=Py_ssize_t, body=Py_ssize_t,
-        end=Py_ssize_t, kind=int, flags=int, stream=Py_ssize_t, increment=Py_ssize_t,
+        found=list, size=Py_ssize_t, start=Py_ssize_t, longest=Py_ssize_t, length=Py_ssize_t, body=Py_ssize_t,
+        end=Py_ssize_t, kind=int, flags=int, stream=Py_ssize_t, increment=Py_ssize_t, padding=Py_ssize_t,
     )
     cpdef list feed(self, bytes data)
+    cpdef check(self)
+    cdef list _refuse(self, list found, str fault)
 
 @cython.locals(value=Py_ssize_t, index=Py_ssize_t)
 cpdef Py_ssize_t read_number(bytes data, Py_ssize_t position) except -1

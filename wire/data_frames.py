@@ -31,6 +31,11 @@ PADDED = 0x8
 
 HEADER_BYTES = 9
 PREFIX_BYTES = 5
+
+MAX_OTHER_BYTES = 16 * 1024
+"""Bound on every other frame, and on a block of headers in all its frames: whoever takes them does work for each byte,
+and has no business with more."""
+
 MAX_WINDOW = (1 << 31) - 1
 
 OTHER = 255
@@ -41,15 +46,16 @@ _DATA_AND_PREFIX = Struct(">HBBBIBI")
 _INCREMENT = Struct(">I")
 _DATA, _HEADERS, _PUSH_PROMISE, _WINDOW_UPDATE, _CONTINUATION = DATA, HEADERS, PUSH_PROMISE, WINDOW_UPDATE, CONTINUATION
 _OTHER, _END_HEADERS, _PADDED, _HEADER_BYTES = OTHER, END_HEADERS, PADDED, HEADER_BYTES
+_MAX_OTHER_BYTES = MAX_OTHER_BYTES
 
 
 class FrameCutter:
-    """One direction of one connection, cut into frames of at most ``max_frame_bytes`` of body.
+    """One direction of one connection, cut into frames; DATA has at most ``max_frame_bytes`` of body.
 
     ``preface_bytes`` is what stands before the first frame: nothing of a server, 24 bytes of a client.
     """
 
-    __slots__ = ("_held", "_is_in_headers", "_max_frame_bytes", "_needed", "_preface")
+    __slots__ = ("_fault", "_headers_bytes", "_held", "_is_in_headers", "_max_frame_bytes", "_needed", "_preface")
 
     def __init__(self, max_frame_bytes: int, *, preface_bytes: int) -> None:
         self._max_frame_bytes = max_frame_bytes
@@ -57,6 +63,8 @@ class FrameCutter:
         self._held = bytearray()  # a frame that is not whole
         self._needed = 0  # how much of it is worth a look
         self._is_in_headers = False  # a block of headers has begun, and nothing else may come before its end
+        self._headers_bytes = 0  # of that block
+        self._fault = ""  # what was wrong behind what was handed on
 
     def feed(self, data: bytes) -> list[tuple[int, int, int, bytes]]:
         """Return what is whole with these bytes, in order, as tuples.
@@ -64,11 +72,13 @@ class FrameCutter:
         - (`DATA`, stream, bytes of window that it uses, payload); with `END_STREAM` set it is followed by an `OTHER`
           which says so
         - (`WINDOW_UPDATE`, stream, increment, nothing)
-        - (`OTHER`, 0, 0, whole frames as they came)
+        - (`OTHER`, 0, 0, a whole frame, or the preface, as it came)
 
-        Raises PeerFault for a frame that is too long, or whose padding is longer than itself.
+        Raises PeerFault for a frame that is too long, or whose padding is longer than itself; where something whole
+        came before that, only the next call does.
         """
         found: list[tuple[int, int, int, bytes]] = []
+        self.check()
         if self._held:
             self._held += data
             if len(self._held) < self._needed:
@@ -78,51 +88,60 @@ class FrameCutter:
         size = len(data)
         start = min(self._preface, size)
         self._preface -= start
-        others = 0  # where frames begin that are handed on and were not yet
+        if start:
+            found.append((_OTHER, 0, 0, data[:start]))
         self._needed = _HEADER_BYTES
         while size - start >= _HEADER_BYTES:
             length = data[start] << 16 | data[start + 1] << 8 | data[start + 2]
-            if length > self._max_frame_bytes:
-                raise PeerFault(f"a frame of {length} bytes, where at most {self._max_frame_bytes} are allowed")
+            kind = data[start + 3]
+            longest = self._max_frame_bytes if kind == _DATA else _MAX_OTHER_BYTES
+            if length > longest:
+                return self._refuse(found, f"a frame of {length} bytes, where at most {longest} are allowed")
             body = start + _HEADER_BYTES
             end = body + length
             if end > size:
                 self._needed = end - start
                 break
-            kind = data[start + 3]
             flags = data[start + 4]
+            increment = 0
+            if kind == _WINDOW_UPDATE and length == 4:
+                increment = read_number(data, body) & MAX_WINDOW
             if kind == _DATA and not self._is_in_headers:
-                if others < start:
-                    found.append((_OTHER, 0, 0, data[others:start]))
+                padding = 0
+                if flags & _PADDED:
+                    if not length or data[body] >= length:
+                        return self._refuse(found, "a frame with more padding than there are bytes in it")
+                    padding = data[body]
+                    body += 1
                 stream = read_number(data, start + 5) & MAX_WINDOW
-                found.append((_DATA, stream, length, _payload(data, body, end, is_padded=bool(flags & _PADDED))))
+                found.append((_DATA, stream, length, data[body : end - padding]))
                 if flags & END_STREAM:
                     found.append((_OTHER, 0, 0, pack_header(0, _DATA, END_STREAM, stream)))
-                others = end
-            elif kind == _WINDOW_UPDATE and length == 4 and not self._is_in_headers:
-                increment = read_number(data, body) & MAX_WINDOW
-                if increment:  # what else it could mean is for whoever knows all of HTTP/2
-                    if others < start:
-                        found.append((_OTHER, 0, 0, data[others:start]))
-                    found.append((_WINDOW_UPDATE, read_number(data, start + 5) & MAX_WINDOW, increment, b""))
-                    others = end
-            elif kind in (_HEADERS, _PUSH_PROMISE, _CONTINUATION):
-                self._is_in_headers = not flags & _END_HEADERS
+            elif increment and not self._is_in_headers:
+                found.append((_WINDOW_UPDATE, read_number(data, start + 5) & MAX_WINDOW, increment, b""))
+            else:  # a window update of nothing is for whoever knows all of HTTP/2, too
+                if kind in (_HEADERS, _PUSH_PROMISE, _CONTINUATION):
+                    self._headers_bytes = length + (self._headers_bytes if self._is_in_headers else 0)
+                    self._is_in_headers = not flags & _END_HEADERS
+                    if self._headers_bytes > _MAX_OTHER_BYTES:
+                        return self._refuse(found, f"headers of more than {_MAX_OTHER_BYTES} bytes")
+                found.append((_OTHER, 0, 0, data[start:end]))
             start = end
-        if others < start:
-            found.append((_OTHER, 0, 0, data[others:start]))
         if start < size:
             self._held += data[start:]
         return found
 
+    def check(self) -> None:
+        """Raise what the next call of `feed` would."""
+        if self._fault:
+            raise PeerFault(self._fault)
 
-def _payload(data: bytes, start: int, end: int, *, is_padded: bool) -> bytes:
-    """Return what stands in the body of a DATA frame."""
-    if not is_padded:
-        return data[start:end]
-    if start == end or data[start] >= end - start:
-        raise PeerFault("a frame with more padding than there are bytes in it")
-    return data[start + 1 : end - data[start]]
+    def _refuse(self, found: list[tuple[int, int, int, bytes]], fault: str) -> list[tuple[int, int, int, bytes]]:
+        """Return what was whole before a fault; raises PeerFault where nothing was."""
+        self._fault = fault
+        if not found:
+            raise PeerFault(fault)
+        return found
 
 
 def read_number(data: bytes, position: int) -> int:

@@ -279,6 +279,17 @@ async def test_a_write_that_is_stuck_does_not_hold_the_end_up(carried: Carried) 
     await assert_over(carried)
 
 
+async def test_what_is_over_counts_nothing_as_written(carried: Carried) -> None:
+    carried.attachment.give_up("enough")
+    for _ in range(3):
+        carried.end.queue.add(Request(drain=tunnel_pb2.Drain()))
+    await turns()
+    await carried.lost()
+    assert carried.written() == []
+    carried.end.delivery.resume(0)
+    assert carried.end.flow.resent == carried.end.delivery.resent == 0
+
+
 async def test_what_was_written_and_not_acknowledged_is_written_again_by_the_next(carried: Carried) -> None:
     for _ in range(3):
         carried.end.queue.add(Request(drain=tunnel_pb2.Drain()))

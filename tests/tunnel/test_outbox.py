@@ -391,6 +391,31 @@ async def test_what_the_ring_has_no_room_for_goes_when_the_other_end_has_what_we
         await outbox.drained()
 
 
+async def test_while_there_is_no_room_more_comes_together() -> None:
+    outbox, writer = make_outbox(), Writer()
+    writer.has_room = False
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, b"first")
+        await turns()
+        for slot in range(2, 12):
+            outbox.buffer.add(slot, ChunkKind.DATA, b"later")
+            await turns()
+        writer.make_room()
+        await outbox.drained()
+    slots = [[slot for slot, _, _ in unpack_chunks(each.batch.chunks)] for each in writer.written]
+    assert slots == [[1], list(range(2, 12))]
+
+
+async def test_who_waits_for_all_to_be_handed_on_does_not_wait_for_what_comes_later() -> None:
+    outbox, writer = make_outbox(), Writer()
+    async with running(outbox, writer), asyncio.timeout(10):
+        outbox.buffer.add(1, ChunkKind.DATA, b"a")
+        drained = asyncio.create_task(outbox.drained())
+        while not drained.done():
+            await asyncio.sleep(0)
+            outbox.buffer.add(1, ChunkKind.DATA, b"b")
+
+
 async def test_pressure_is_told_and_taken_back() -> None:
     class Waiting:
         told = 0

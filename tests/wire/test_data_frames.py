@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from wire.data_frames import (
     DATA,
     HEADER_BYTES,
+    MAX_OTHER_BYTES,
     OTHER,
     WINDOW_UPDATE,
     FrameCutter,
@@ -99,6 +100,33 @@ def test_a_frame_too_long_is_refused_before_its_body_comes() -> None:
         cutter.feed(pack_data(bytes(MAX_BYTES + 1), 1)[:HEADER_BYTES])
 
 
+def frame_of(kind: int, size: int, flags: int = 0) -> bytes:
+    return size.to_bytes(3, "big") + bytes([kind, flags, 0, 0, 0, 1]) + bytes(size)
+
+
+def test_other_frames_and_headers_are_short() -> None:
+    cutter = FrameCutter(1 << 20, preface_bytes=0)
+    assert len(cutter.feed(frame_of(4, MAX_OTHER_BYTES))) == 1
+    with pytest.raises(PeerFault, match="16385 bytes, where at most 16384"):
+        cutter.feed(frame_of(4, MAX_OTHER_BYTES + 1)[:HEADER_BYTES])
+    cutter = FrameCutter(1 << 20, preface_bytes=0)
+    assert len(cutter.feed(frame_of(1, 8000) + frame_of(9, 8000))) == 2
+    with pytest.raises(PeerFault, match="headers of more than 16384 bytes"):
+        cutter.feed(frame_of(9, 8000))
+    cutter = FrameCutter(1 << 20, preface_bytes=0)
+    for _ in range(9):
+        assert len(cutter.feed(frame_of(1, 8000, flags=4))) == 1, "each is a block of its own"
+
+
+def test_what_was_whole_before_a_fault_is_told_and_then_the_fault() -> None:
+    cutter = FrameCutter(MAX_BYTES, preface_bytes=0)
+    bad = frame_of(0, MAX_BYTES + 1)
+    assert cutter.feed(pack_data(b"abc", 1) + bad) == [(DATA, 1, 3, b"abc")]
+    for call in (cutter.check, lambda: cutter.feed(b"")):
+        with pytest.raises(PeerFault, match="16385 bytes"):
+            call()
+
+
 @pytest.mark.parametrize("body", [b"", b"\x01", b"\xff\x00\x00"])
 def test_more_padding_than_bytes_is_refused(body: bytes) -> None:
     frame = len(body).to_bytes(3, "big") + b"\x00\x08\x00\x00\x00\x01" + body
@@ -116,7 +144,7 @@ def test_within_a_block_of_headers_all_is_handed_on() -> None:
     begun = HeadersFrame(1, b"abc").serialize()
     data = pack_data(b"xyz", 1)
     cutter = FrameCutter(MAX_BYTES, preface_bytes=0)
-    assert cutter.feed(begun + data) == [(OTHER, 0, 0, begun + data)]
+    assert cutter.feed(begun + data) == [(OTHER, 0, 0, begun), (OTHER, 0, 0, data)]
     assert cutter.feed(pack_window_update(1, 0)) == [(OTHER, 0, 0, pack_window_update(1, 0))]
 
 

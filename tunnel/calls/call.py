@@ -71,7 +71,7 @@ class Call:
         self._reader: asyncio.Future[None] | None = None
         self._unsent = b""  # messages for which there was not room enough
         self._unsent_from = 0  # where in them that begins which was not sent
-        self._when_room: Callable[[], None] | None = None
+        self._when_room: list[Callable[[], None]] = []
         self._has_ended = False  # we send no more
 
     def peer(self) -> str:
@@ -111,24 +111,24 @@ class Call:
 
     @property
     def is_full(self) -> bool:
-        """Whether what was sent waits for room: no more should be."""
-        return bool(self._unsent)
+        """Whether what was sent waits for room, or the call is over: no more should be sent."""
+        return bool(self._unsent) or self.status is not None
 
     def when_room(self, tell: Callable[[], None]) -> None:
-        """Have somebody told once when what was sent last has found room."""
-        self._when_room = tell
+        """Have somebody told once, when what was sent last has found room, or the call is over."""
+        self._when_room.append(tell)
 
     def send(self, message: Message) -> None:
         """Send a message, when there is room for it; nothing happens when the call is over.
 
         Raises CallError for one that is too long.
         """
+        if self.status is not None or self._has_ended:
+            return
         data = message.SerializeToString()
         if len(data) > self._max_message_bytes:
             text = f"a message of {len(data)} bytes, where at most {self._max_message_bytes} are allowed"
             raise CallError(Status.RESOURCE_EXHAUSTED, text)
-        if self.status is not None or self._has_ended:
-            return
         if not self._unsent and self._wire.room_bytes(self) >= len(data) + PREFIX_BYTES:
             self._wire.send_frame(self, pack_message(data, self.stream))  # as nearly always
             return
@@ -172,15 +172,17 @@ class Call:
     def feed(self, data: bytes, flow_bytes: int) -> None:
         """Take bytes, which have used ``flow_bytes`` of our window; raises CallError for what is no message."""
         self._unacknowledged_bytes += flow_bytes
-        if self.status is None:
+        try:
             for message in self._cutter.feed(data):
                 if self._take is not None:
                     self._hand_over(message)
                 else:
                     self._messages.append(message)
                     self._wake_reader()
-        if not self._messages:  # what is not whole is bounded, and its rest is to come
-            self._acknowledge()
+            self._cutter.check()
+        finally:
+            if not self._messages:  # what is not whole is bounded, and its rest is to come
+                self._acknowledge()
 
     def complete(self) -> None:
         """The other end sends no more messages; raises CallError when it has not sent the last one whole."""
@@ -196,6 +198,7 @@ class Call:
             self.status = status
             self.details = details
             self._unsent = b""
+            self._acknowledge()  # what nobody may read any more is not held against other calls
             self._wake_reader()
             self._end_delivery()
             self._tell_room()
@@ -215,8 +218,8 @@ class Call:
         self._tell_room()
 
     def _tell_room(self) -> None:
-        tell, self._when_room = self._when_room, None
-        if tell is not None:
+        waiting, self._when_room = self._when_room, []
+        for tell in waiting:
             tell()
 
     def _hand_over(self, data: bytes) -> None:
@@ -240,7 +243,8 @@ class Call:
 
     def _acknowledge(self) -> None:
         size, self._unacknowledged_bytes = self._unacknowledged_bytes, 0
-        self._wire.acknowledge(self, size)
+        if size:
+            self._wire.acknowledge(self, size)
 
     def _check_open(self) -> None:
         if self.status is not None:

@@ -3,6 +3,8 @@
 The same for both ends; what only one does is in `tunnel.calls.client` and `tunnel.calls.server`, which are told of the
 headers that come. Every byte is the other end's word, and what is refused ends the connection.
 
+A goodbye (GOAWAY) ends the calls there are: those of a tunnel go on elsewhere.
+
 h2 knows all of HTTP/2 but what comes with every message: DATA and WINDOW_UPDATE are cut out before it
 (`wire.data_frames`), so that it has nothing to do while a call goes on. It never hears of a byte of data, in either
 direction, and the windows are kept here.
@@ -10,6 +12,7 @@ direction, and the windows are kept here.
 
 import asyncio
 import contextlib
+import time
 from typing import Any, cast
 
 import h2.config
@@ -41,6 +44,14 @@ MAX_HEADER_BYTES = 8 * 1024
 
 PREFACE_BYTES = 24
 """What a client says before its first frame."""
+
+MAX_SETTINGS = 32
+"""Different settings that the other end may name. There are eight, and whatever its implementation has besides."""
+
+MAX_FRAMES_AT_ONCE = 1000
+FRAMES_PER_SECOND = 100
+"""Frames that are neither DATA nor WINDOW_UPDATE, of which a call that goes on needs a few each second: each is work
+for h2, and some ask for an answer."""
 
 GRANT_BYTES = WINDOW_BYTES // 2
 """How much must have been read before it is granted again."""
@@ -88,6 +99,8 @@ class Connection(asyncio.Protocol):
         self._granted_bytes = WINDOW_BYTES  # of the connection: what it may still send
         self._taken_bytes = 0  # what was read since it was last granted more
         self._last_stream = 0  # the last that a call began on
+        self._frames_left = float(MAX_FRAMES_AT_ONCE)  # that are to be handed on; more every second
+        self._frames_counted_at = time.monotonic()
         configuration = h2.config.H2Configuration(
             client_side=is_client,
             header_encoding=None,
@@ -125,17 +138,21 @@ class Connection(asyncio.Protocol):
             return
         try:
             for kind, stream, size, body in self._cutter.feed(data):
+                if self._transport is None or self._transport.is_closing():
+                    return
                 if kind == DATA:
                     self._take_data(stream, size, body)
                 elif kind == WINDOW_UPDATE:
                     self._take_room(stream, size)
                 else:
                     self._hand_on(body)
+            self._cutter.check()
         except (PeerFault, h2.exceptions.H2Error) as error:
             self.close(f"not HTTP/2 as it may be: {error}")
 
     def eof_received(self) -> bool:
         """The other end has closed the connection."""
+        self.close()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -199,14 +216,17 @@ class Connection(asyncio.Protocol):
         """End the connection when what was written has left, and soon in any case."""
         transport = self._transport
         self.problem = self.problem or why
-        if transport is None or transport.is_closing():
+        if transport is None:
+            return
+        if self._linger is None:
+            self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
+        if transport.is_closing():
             return
         self._end_calls()
         with contextlib.suppress(h2.exceptions.H2Error):  # h2 has done it where it found a fault
             self._h2.close_connection(h2.errors.ErrorCodes.PROTOCOL_ERROR if why else h2.errors.ErrorCodes.NO_ERROR)
         self.send_queued()
         transport.close()
-        self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
 
     def abort(self) -> None:
         """End the connection now."""
@@ -257,7 +277,7 @@ class Connection(asyncio.Protocol):
         """So much of a call was read: grant it again, when it has become much."""
         self._taken(size)
         call.taken_bytes += size
-        if call.taken_bytes >= GRANT_BYTES and not call.is_complete:
+        if call.taken_bytes >= GRANT_BYTES and not call.is_complete and call.status is None:
             call.granted_bytes += call.taken_bytes
             self._write(pack_window_update(call.taken_bytes, call.stream))
             call.taken_bytes = 0
@@ -283,7 +303,15 @@ class Connection(asyncio.Protocol):
             self._taken_bytes = 0
 
     def _hand_on(self, frames: bytes) -> None:
-        """Have h2 say what other frames mean."""
+        """Have h2 say what another frame means."""
+        now = time.monotonic()
+        left = self._frames_left + (now - self._frames_counted_at) * FRAMES_PER_SECOND
+        self._frames_left = min(left, float(MAX_FRAMES_AT_ONCE)) - 1
+        self._frames_counted_at = now
+        if self._frames_left < 0:
+            raise PeerFault(
+                f"more than {MAX_FRAMES_AT_ONCE} frames that carry nothing, and {FRAMES_PER_SECOND} a second"
+            )
         events = self._h2.receive_data(frames)
         self.send_queued()  # that we obey new settings comes before what only those allow
         for event in events:
@@ -336,6 +364,8 @@ class Connection(asyncio.Protocol):
 
     def _take_settings(self, event: h2.events.RemoteSettingsChanged) -> None:
         """Follow a change of the windows that calls begin with: those under way change with it."""
+        if len(self._h2.remote_settings) > MAX_SETTINGS:
+            raise PeerFault(f"{len(self._h2.remote_settings)} different settings, where at most {MAX_SETTINGS} may be")
         changed = event.changed_settings.get(h2.settings.SettingCodes.INITIAL_WINDOW_SIZE)
         if changed is not None:
             for call in self.calls.values():

@@ -25,11 +25,12 @@ def wrap_message(message: bytes) -> bytes:
 class MessageCutter:
     """One direction of one call. Holds at most one message that is not whole, of ``max_message_bytes``."""
 
-    __slots__ = ("_held", "_max_message_bytes", "_needed_bytes")
+    __slots__ = ("_fault", "_held", "_max_message_bytes", "_needed_bytes")
 
     def __init__(self, max_message_bytes: int) -> None:
         self._max_message_bytes = max_message_bytes
         self._held = bytearray()
+        self._fault: CallError | None = None  # what was wrong behind messages that were right
         self._needed_bytes = 0  # how much of it there must be before it is worth a look
 
     @property
@@ -40,24 +41,27 @@ class MessageCutter:
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that are whole with these bytes, in order.
 
-        Raises CallError for one that is compressed or too long, before anything of it is kept.
+        Raises CallError for one that is compressed or too long, before anything of it is kept; where messages came
+        before it, only the next call does.
         """
+        self.check()
         if self._held:
             self._held += data
             if len(self._held) < self._needed_bytes:
                 return []
             data = bytes(self._held)
             self._held.clear()
-        messages = []
+        messages: list[bytes] = []
         start, size = 0, len(data)
         self._needed_bytes = PREFIX_BYTES
         while size - start >= PREFIX_BYTES:
             compressed, length = _PREFIX.unpack_from(data, start)
             if compressed:
-                raise CallError(Status.UNIMPLEMENTED, "a compressed message, and no compression was agreed on")
+                text = "a compressed message, and no compression was agreed on"
+                return self._refuse(messages, Status.UNIMPLEMENTED, text)
             if length > self._max_message_bytes:
                 text = f"a message of {length} bytes, where at most {self._max_message_bytes} are allowed"
-                raise CallError(Status.RESOURCE_EXHAUSTED, text)
+                return self._refuse(messages, Status.RESOURCE_EXHAUSTED, text)
             end = start + PREFIX_BYTES + length
             if end > size:
                 self._needed_bytes = end - start
@@ -66,4 +70,16 @@ class MessageCutter:
             start = end
         if start < size:
             self._held += data[start:]
+        return messages
+
+    def check(self) -> None:
+        """Raise what the next call of `feed` would."""
+        if self._fault is not None:
+            raise self._fault
+
+    def _refuse(self, messages: list[bytes], status: Status, details: str) -> list[bytes]:
+        """Return the messages before one that is none; raises CallError where there are none."""
+        self._fault = CallError(status, details)
+        if not messages:
+            raise self._fault
         return messages

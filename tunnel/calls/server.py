@@ -68,7 +68,7 @@ class Server:
         await asyncio.gather(*tasks, return_exceptions=True)
         connections = list(self._connections)
         for each in connections:
-            each.close()
+            each.close()  # which lasts a second at most
         if connections:
             await asyncio.gather(*(each.closed.wait() for each in connections))
 
@@ -83,6 +83,11 @@ class Server:
     def lost(self, connection: "_ServerConnection") -> None:
         """A connection is over."""
         self._connections.discard(connection)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether no calls begin any more."""
+        return self._is_stopping
 
     def find(self, path: bytes) -> Handler | None:
         """Return who serves a path."""
@@ -147,11 +152,14 @@ class _ServerConnection(Connection):
             del self.calls[stream]
             self.send_headers(stream, [(b":status", b"415")], is_last=True)
             return
-        handler = self._server.find(path)
+        if server.is_stopping:
+            call.finish(Status.UNAVAILABLE, "the server ends")
+            return
+        handler = server.find(path)
         if handler is None:
             call.finish(Status.UNIMPLEMENTED, f"there is no method {call.path[:256]}")
             return
-        self._server.serve(handler, call)
+        server.serve(handler, call)
 
     def tail(self, stream: int, headers: Headers) -> None:
         """A client has nothing to say after its messages, and what it says all the same means nothing."""

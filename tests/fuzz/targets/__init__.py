@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
-NAMES = ("scanner", "program", "guard", "policy", "chunks", "session", "proxy_header", "probe", "overrides", "log")
+NAMES = (
+    "scanner",
+    "program",
+    "guard",
+    "policy",
+    "chunks",
+    "data_frames",
+    "session",
+    "proxy_header",
+    "probe",
+    "overrides",
+    "log",
+)
 
 SPARE_BYTES = 256 * 1024
 

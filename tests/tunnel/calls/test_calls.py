@@ -32,6 +32,7 @@ from tunnel.calls.call import Call
 from tunnel.calls.client import calling
 from tunnel.calls.server import Server
 from tunnel.calls.status import CallError, Status
+from wire.data_frames import pack_window_update
 
 SIZES = (0, 1, 5, 16_379, 16_380, 70_000, 1 << 20, MAX_BYTES)
 
@@ -197,6 +198,87 @@ async def test_a_writer_that_waits_hears_of_the_end() -> None:
         with pytest.raises(CallError, match="ABORTED: enough"):  # noqa: PT012 - any of them
             for _ in range(100):
                 await call.write(Text(bytes(1 << 20)))
+
+
+async def test_a_peer_that_reads_nothing_and_ends_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end comes while bytes for it wait: they are given up, and the server can stop."""
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.2)
+    ended = asyncio.Event()
+
+    async def flood(talk: Talk) -> None:
+        with contextlib.suppress(CallError):
+            while True:
+                await talk.write(bytes(1 << 20))
+        ended.set()
+
+    async with our_server(flood) as (server, port), asyncio.timeout(10):
+        own = socket.create_connection((LOOPBACK, port))
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        own.sendall(honest_client() + pack_window_update((1 << 30), 0) + pack_window_update(1 << 30, 1))
+        while not server.connections:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert not ended.is_set()
+        own.shutdown(socket.SHUT_WR)
+        await ended.wait()
+        while server.connections:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0.01)
+        own.close()
+
+
+async def test_a_server_stops_though_a_peer_reads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.2)
+    writing = asyncio.Event()
+
+    async def flood(talk: Talk) -> None:
+        writing.set()
+        while True:
+            await talk.write(bytes(1 << 20))
+
+    async with our_server(flood) as (server, port), asyncio.timeout(10):
+        own = socket.create_connection((LOOPBACK, port))
+        own.sendall(honest_client() + pack_window_update((1 << 30), 0) + pack_window_update(1 << 30, 1))
+        await writing.wait()
+        await asyncio.sleep(0.1)
+        await server.stop()
+        assert server.connections == 0
+        own.close()
+
+
+async def test_calls_that_end_unread_are_not_held_against_others() -> None:
+    async def leave(talk: Talk) -> None:
+        await asyncio.sleep(0.05)
+
+    async with our_server(leave) as (_, port), await library_channel(port) as channel, asyncio.timeout(30):
+        for _ in range(12):  # of which each uses a sixth of the window
+            call: Any = channel.stream_stream(PATH)()
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await call.write(bytes(700_000))
+                await call.write(bytes(700_000))
+            # INTERNAL is the library's own word for a write that came too late.
+            assert await call.code() in (grpc.StatusCode.OK, grpc.StatusCode.INTERNAL)
+
+
+async def test_two_may_wait_for_room() -> None:
+    may_read = asyncio.Event()
+
+    async def read_late(talk: Talk) -> None:
+        await may_read.wait()
+        while await talk.read() is not None:
+            pass
+
+    async with our_server(read_late) as (_, port), our_call(port) as call:
+        while not call.is_full:
+            call.send(Text(bytes(1 << 20)))
+        told = asyncio.Event()
+        call.when_room(told.set)
+        writing = asyncio.create_task(call.write(Text(b"more")))
+        await asyncio.sleep(0)
+        may_read.set()
+        await asyncio.gather(told.wait(), writing)
+        await call.done_writing()
+        assert await call.read() is None
+        assert call.is_full, "nothing more is to be sent"
 
 
 async def library_channel(port: int) -> Any:

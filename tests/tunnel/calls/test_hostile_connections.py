@@ -5,6 +5,7 @@ from typing import Any
 
 import h2.config
 import h2.connection
+import h2.settings
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +86,78 @@ async def _take(connection: Connection, transport: Transport, data: bytes, cuts:
         await asyncio.sleep(0)
     connection.connection_lost(None)
     assert not connection.calls
+
+
+SETTINGS = 4
+PING = 6
+
+
+def frame_of(kind: int, body: bytes, stream: int = 0) -> bytes:
+    return len(body).to_bytes(3, "big") + bytes([kind, 0]) + stream.to_bytes(4, "big") + body
+
+
+async def at_ready_server(data: bytes) -> Connection:
+    """A server's connection that has taken a client's beginning and then these bytes."""
+    server = Server({}, bytes, max_message_bytes=1000)
+    connection = server.protocol()
+    connection.connection_made(Transport())
+    client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    client.initiate_connection()
+    connection.data_received(client.data_to_send())
+    assert not connection.problem
+    connection.data_received(data)
+    return connection
+
+
+async def test_more_settings_than_there_are_end_the_connection() -> None:
+    many = b"".join(number.to_bytes(2, "big") + bytes(4) for number in range(100, 200))
+    connection = await at_ready_server(frame_of(SETTINGS, many))
+    assert "different settings, where at most 32 may be" in connection.problem
+    connection.connection_lost(None)
+
+
+async def test_frames_that_carry_nothing_are_counted() -> None:
+    connection = await at_ready_server(frame_of(PING, bytes(8)) * 900)
+    assert not connection.problem
+    connection.data_received(frame_of(PING, bytes(8)) * 28_000)
+    assert "more than 1000 frames that carry nothing" in connection.problem
+    connection.connection_lost(None)
+
+
+async def test_what_comes_behind_a_goodbye_is_not_looked_at() -> None:
+    """GRPC's servers say goodbye and send a ping behind it."""
+    client = _ClientConnection(is_client=True)
+    client.connection_made(Transport())
+    call = client.begin("host:1", PATH, bytes, 1000)
+    client.data_received(honest_server()[:-1])
+    client.data_received(honest_server()[-1:] + frame_of(7, b"\x7f\xff\xff\xff" + bytes(4)) + frame_of(PING, bytes(8)))
+    assert await call.read() == b"hello"
+    assert await call.read() is None
+    assert call.status is not None
+    assert call.status.name == "OK"
+    assert not client.problem
+    client.connection_lost(None)
+
+
+async def test_a_window_that_comes_with_the_call_is_taken_once() -> None:
+    client = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True))
+    client.initiate_connection()
+    client.send_headers(1, HEADERS)
+    client.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 100_000})
+    may_end = asyncio.Event()
+
+    async def wait(call: Call) -> None:
+        await may_end.wait()
+
+    server = Server({PATH: wait}, bytes, max_message_bytes=1000)
+    connection = server.protocol()
+    connection.connection_made(Transport())
+    connection.data_received(client.data_to_send())
+    (call,) = connection.calls.values()
+    assert call.room_bytes == 100_000
+    may_end.set()
+    connection.connection_lost(None)
+    await server.stop()
 
 
 async def at_server(data: bytes, cuts: list[int]) -> list[bytes]:

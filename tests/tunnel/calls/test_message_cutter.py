@@ -44,3 +44,11 @@ def test_it_knows_whether_the_last_message_is_whole() -> None:
     assert not cutter.is_between_messages
     assert cutter.feed(b"\x00\x00\x00\x01x") == [b"x"]
     assert cutter.is_between_messages
+
+
+def test_messages_before_one_that_is_none_are_told_and_then_the_fault() -> None:
+    cutter = MessageCutter(MAX_BYTES)
+    assert cutter.feed(wrap_message(b"a") + wrap_message(b"b") + b"\x01\x00\x00\x00\x00") == [b"a", b"b"]
+    for call in (cutter.check, lambda: cutter.feed(b"")):
+        with pytest.raises(CallError, match="compress"):
+            call()
