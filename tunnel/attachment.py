@@ -93,7 +93,7 @@ class Attachment(Generic[Message]):
     @property
     def is_full(self) -> bool:
         """Whether what was sent waits for room; once it is over nothing is sent, so that nothing counts as written."""
-        return self._lost.done() or self.over.is_set() or self._stream.is_full
+        return self._is_over() or self._stream.is_full
 
     def when_room(self, tell: Callable[[], None]) -> None:
         """Have somebody told once when there is."""

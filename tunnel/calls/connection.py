@@ -50,8 +50,14 @@ MAX_SETTINGS = 32
 
 MAX_FRAMES_AT_ONCE = 1000
 FRAMES_PER_SECOND = 100
-"""Frames that are neither DATA nor WINDOW_UPDATE, of which a call that goes on needs a few each second: each is work
-for h2, and some ask for an answer."""
+"""Frames that carry nothing: neither a message's bytes nor a window. A call that goes on needs a few each second, and
+each is work for h2; some ask for an answer. Who is sent a message may send one more: some implementations of gRPC
+measure the way with a ping for each. One that is long counts for several."""
+
+FRAME_UNIT_BYTES = 256
+
+MAX_TABLE_BYTES = 4096
+"""Of headers that we remember having sent: the other end may allow more, and each answer looks through all of it."""
 
 GRANT_BYTES = WINDOW_BYTES // 2
 """How much must have been read before it is granted again."""
@@ -141,6 +147,8 @@ class Connection(asyncio.Protocol):
                 if self._transport is None or self._transport.is_closing():
                     return
                 if kind == DATA:
+                    if not size:
+                        self._count(1)
                     self._take_data(stream, size, body)
                 elif kind == WINDOW_UPDATE:
                     self._take_room(stream, size)
@@ -246,6 +254,7 @@ class Connection(asyncio.Protocol):
         size = len(frame) - HEADER_BYTES
         self._room_bytes -= size
         call.room_bytes -= size
+        self._frames_left = min(self._frames_left + 1, float(MAX_FRAMES_AT_ONCE))
         self._write(frame)
 
     def send_end(self, stream: int) -> None:
@@ -302,16 +311,19 @@ class Connection(asyncio.Protocol):
             self._write(pack_window_update(self._taken_bytes, 0))
             self._taken_bytes = 0
 
-    def _hand_on(self, frames: bytes) -> None:
-        """Have h2 say what another frame means."""
+    def _count(self, frames: int) -> None:
+        """Count frames that carry nothing; raises PeerFault for too many."""
         now = time.monotonic()
         left = self._frames_left + (now - self._frames_counted_at) * FRAMES_PER_SECOND
-        self._frames_left = min(left, float(MAX_FRAMES_AT_ONCE)) - 1
+        self._frames_left = min(left, float(MAX_FRAMES_AT_ONCE)) - frames
         self._frames_counted_at = now
         if self._frames_left < 0:
-            raise PeerFault(
-                f"more than {MAX_FRAMES_AT_ONCE} frames that carry nothing, and {FRAMES_PER_SECOND} a second"
-            )
+            text = f"more than {MAX_FRAMES_AT_ONCE} frames that carry nothing, and {FRAMES_PER_SECOND} a second"
+            raise PeerFault(text)
+
+    def _hand_on(self, frames: bytes) -> None:
+        """Have h2 say what another frame means."""
+        self._count(1 + len(frames) // FRAME_UNIT_BYTES)
         events = self._h2.receive_data(frames)
         self.send_queued()  # that we obey new settings comes before what only those allow
         for event in events:
@@ -366,6 +378,8 @@ class Connection(asyncio.Protocol):
         """Follow a change of the windows that calls begin with: those under way change with it."""
         if len(self._h2.remote_settings) > MAX_SETTINGS:
             raise PeerFault(f"{len(self._h2.remote_settings)} different settings, where at most {MAX_SETTINGS} may be")
+        if self._h2.encoder.header_table_size > MAX_TABLE_BYTES:
+            self._h2.encoder.header_table_size = MAX_TABLE_BYTES
         changed = event.changed_settings.get(h2.settings.SettingCodes.INITIAL_WINDOW_SIZE)
         if changed is not None:
             for call in self.calls.values():

@@ -9,7 +9,7 @@ import h2.settings
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.tunnel.calls.ends import PATH
+from tests.tunnel.calls.ends import PATH, Text
 from tunnel.calls.call import Call
 from tunnel.calls.client import _ClientConnection
 from tunnel.calls.connection import Connection
@@ -121,6 +121,44 @@ async def test_frames_that_carry_nothing_are_counted() -> None:
     assert not connection.problem
     connection.data_received(frame_of(PING, bytes(8)) * 28_000)
     assert "more than 1000 frames that carry nothing" in connection.problem
+    connection.connection_lost(None)
+
+
+async def test_empty_data_and_long_settings_count_for_what_they_cost() -> None:
+    for flood in (frame_of(0, b"", 1) * 2000, frame_of(SETTINGS, (b"\0\4" + bytes(4)) * 2730) * 20):
+        server = Server({}, bytes, max_message_bytes=1000)
+        connection = server.protocol()
+        connection.connection_made(Transport())
+        connection.data_received(honest_client())
+        connection.data_received(flood)
+        assert "more than 1000 frames that carry nothing" in connection.problem
+        connection.connection_lost(None)
+
+
+async def test_who_is_sent_messages_may_ping_for_each() -> None:
+    """As implementations of gRPC do that measure the way all the time."""
+
+    async def wait(call: Call) -> None:
+        assert await call.read() == b"hello"
+        assert await call.read() == b"hi"
+        assert await call.read() is None
+
+    server = Server({PATH: wait}, bytes, max_message_bytes=1000)
+    connection = server.protocol()
+    connection.connection_made(Transport())
+    connection.data_received(honest_client())
+    (call,) = connection.calls.values()
+    for _ in range(5000):
+        call.send(Text(b"x"))
+        connection.data_received(frame_of(PING, bytes(8)))
+    assert not connection.problem
+    connection.connection_lost(None)
+    await server.stop()
+
+
+async def test_answers_remember_no_more_headers_than_is_good_for_us() -> None:
+    connection = await at_ready_server(frame_of(SETTINGS, b"\0\1\xff\xff\xff\xff"))
+    assert connection._h2.encoder.header_table_size == 4096
     connection.connection_lost(None)
 
 
