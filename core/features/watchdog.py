@@ -15,6 +15,7 @@ line it was called from.
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import sys
 import threading
@@ -121,6 +122,8 @@ class Watchdog:
             return  # the other clock's signal, while the first one's is being dealt with
         if frame is call[2]:
             return  # not begun yet, or over already
+        if _is_collecting(frame, call[2]):
+            return  # what is raised there is lost: the clocks will look again
         self._stopped, self._stopped_at = call, now
         place = _called_core_from(frame, call[2])
         if place is not None and now - call[1] < HANGS_AFTER * self.limit_seconds:
@@ -144,6 +147,16 @@ class Watchdog:
 
         place.f_trace = stop
         sys.settrace(lambda *_: None)
+
+
+def _is_collecting(frame: FrameType | None, begun: FrameType) -> bool:
+    """Whether somebody is being told of a collection of garbage, which may come anywhere in a feature's lines."""
+    told = {getattr(each, "__code__", None) for each in gc.callbacks}
+    while frame is not None and frame is not begun:
+        if frame.f_code in told:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _called_core_from(frame: FrameType | None, begun: FrameType) -> FrameType | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import re
 import signal
@@ -125,6 +126,29 @@ def test_a_library_that_returns_late_with_an_error_harms_nobody(watched: Watched
     with contextlib.closing(owner), contextlib.closing(other):
         owner.execute("BEGIN EXCLUSIVE")
         assert watched.run(lambda: other.execute("BEGIN IMMEDIATE")) is FAILED
+
+
+def test_who_is_told_of_a_collection_of_garbage_may_finish(watched: Watched) -> None:
+    """An error raised there would be told as one that nobody could be told of, and would stop nothing."""
+    told: list[str] = []
+
+    def be_slow(phase: str, info: dict[str, int]) -> None:
+        until = time.monotonic() + 4 * LIMIT_SECONDS
+        while phase == "start" and time.monotonic() < until:
+            pass
+        told.append(phase)
+
+    def collect_and_loop() -> None:
+        gc.collect()
+        forever()
+
+    gc.callbacks.append(be_slow)
+    try:
+        assert watched.run(collect_and_loop) is FAILED
+    finally:
+        gc.callbacks.remove(be_slow)
+    assert told[:2] == ["start", "stop"]
+    assert watched.loaded.counts.overruns == 1
 
 
 def test_what_computes_in_c_beside_the_interpreter_harms_nobody(watched: Watched) -> None:
