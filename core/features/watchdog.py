@@ -122,7 +122,7 @@ class Watchdog:
             return  # the other clock's signal, while the first one's is being dealt with
         if frame is call[2]:
             return  # not begun yet, or over already
-        if _is_collecting(frame, call[2]):
+        if _is_collecting(frame, call[2]) and now - call[1] < HANGS_AFTER * self.limit_seconds:
             return  # what is raised there is lost: the clocks will look again
         self._stopped, self._stopped_at = call, now
         place = _called_core_from(frame, call[2])
@@ -150,10 +150,11 @@ class Watchdog:
 
 
 def _is_collecting(frame: FrameType | None, begun: FrameType) -> bool:
-    """Whether somebody is being told of a collection of garbage, which may come anywhere in a feature's lines."""
+    """Whether somebody is being told that an object is gone, or garbage collected: anywhere in a feature's lines."""
     told = {getattr(each, "__code__", None) for each in gc.callbacks}
     while frame is not None and frame is not begun:
-        if frame.f_code in told:
+        code, module = frame.f_code, frame.f_globals.get("__name__")
+        if code in told or code.co_name == "__del__" or module in ("weakref", "_weakrefset"):
             return True
         frame = frame.f_back
     return False

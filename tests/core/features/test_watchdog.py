@@ -139,15 +139,35 @@ def test_who_is_told_of_a_collection_of_garbage_may_finish(watched: Watched) -> 
         told.append(phase)
 
     def collect_and_loop() -> None:
-        gc.collect()
+        gc.collect(0)
         forever()
 
+    gc.collect()  # what others have left takes its time
     gc.callbacks.append(be_slow)
     try:
         assert watched.run(collect_and_loop) is FAILED
     finally:
         gc.callbacks.remove(be_slow)
     assert told[:2] == ["start", "stop"]
+    assert watched.loaded.counts.overruns == 1
+
+
+def test_what_is_told_that_an_object_is_gone_may_finish(watched: Watched) -> None:
+    told: list[str] = []
+
+    class Gone:
+        def __del__(self) -> None:
+            until = time.monotonic() + 2 * LIMIT_SECONDS
+            while time.monotonic() < until:
+                pass
+            told.append("gone")
+
+    def drop_and_loop() -> None:
+        Gone()
+        forever()
+
+    assert watched.run(drop_and_loop) is FAILED
+    assert told == ["gone"]
     assert watched.loaded.counts.overruns == 1
 
 
