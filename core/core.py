@@ -27,7 +27,7 @@ from fleet.address import Address
 from fleet.admin_place import AdminPlace
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
-from fleet.port import Port, bind
+from fleet.port import Port, bind_socket
 from games.pack import Pack
 from tunnel.policy import EdgePolicy
 from wire.errors import MisuseError
@@ -181,7 +181,7 @@ class Core:
         if self._has_stopped:
             raise MisuseError("this core has been stopped")
         config = self._config
-        bound = bind(config.listen_host, config.listen_port, shared=config.shares_port)
+        bound = bind_socket(config.listen_host, config.listen_port, shared=config.shares_port)
         if config.credentials is not None:
             await self._listen_behind_gate(bound, config.credentials)
             return

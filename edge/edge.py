@@ -22,7 +22,7 @@ from edge.departure import Departure
 from edge.door import Door, DoorLimits, Hope
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from edge.list_files import ListFiles
-from edge.listener import Listener, bind_socket
+from edge.listener import Listener
 from edge.policy_cache import PolicyCache
 from edge.probes import Probes
 from edge.refusal_log import RefusalLog
@@ -32,6 +32,7 @@ from edge.tunnel_client import TunnelClient
 from edge.upgrade import TakenEdge
 from fleet.health import Health
 from fleet.loop_delay import LoopDelay
+from fleet.port import bind_socket
 from fleet.probe import ProbeState, state_of
 from fleet.records import Record
 from fleet.road import PlainRoad, Road

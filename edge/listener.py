@@ -134,29 +134,6 @@ class Listener:
             self._spare = -1
 
 
-def bind_socket(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Return a socket bound for listening but not open yet; raises OSError.
-
-    With ``shared`` other processes of the same user may listen there too, and the system deals players out.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        if family == socket.AF_INET6 and host == "::":
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" means everybody
-        bound.settimeout(0.0)
-        bound.bind(address)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
 def _named(accepted: tuple[socket.socket, tuple[str, int]]) -> tuple[socket.socket, SocketAddress]:
     return accepted[0], _socket_address(accepted[1])
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 import structlog
 
 from edge.edge_tunnel import SocketAddress
-from edge.listener import bind_socket
 from edge.probe_http import ProbeHttp
 from edge.probe_limits import ProbeLimits, ProbeRates
 from edge.probe_port import Outcomes, ProbePort, bind_probe_socket
 from fleet.address import Address, parse_address
+from fleet.port import bind_socket
 from fleet.probe import ProbeState, name_hash
 
 _log = structlog.get_logger("edge.probe")

@@ -33,7 +33,6 @@ class Port:
     def open(self) -> None:
         """Begin to accept; raises OSError when another process listens there by now."""
         if self._bound is not None:
-            self._bound.settimeout(0.0)
             self._bound.listen(BACKLOG)
             self._loop.add_reader(self._bound, self._accept)
 
@@ -68,8 +67,11 @@ class Port:
             self._loop.add_reader(self._bound, self._accept)
 
 
-def bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    """Return a socket bound for a `Port`; raises OSError. ``shared``: other workers listen there, too."""
+def bind_socket(host: str, port: int, *, shared: bool) -> socket.socket:
+    """Return a socket bound for listening but not open yet; raises OSError.
+
+    With ``shared`` other processes of the same user may listen there too, and the system deals connections out.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -80,6 +82,7 @@ def bind(host: str, port: int, *, shared: bool) -> socket.socket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6 and host == "::":
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" means everybody
+        bound.settimeout(0.0)
         bound.bind(address)
     except OSError:
         bound.close()

@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.edge import Edge
-from edge.listener import bind_socket
+from fleet.port import bind_socket
 from tests.relays import (
     LOOPBACK,
     WINDOW_BYTES,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
-from tunnel.outbox import Message
+from tunnel.outbox import Message, Writer
 from wire.errors import TidegateError
 from wire.liveness import TICK_SECONDS, Liveness
 
@@ -36,18 +36,8 @@ def now_ns() -> int:
     return time.clock_gettime_ns(CLOCK)
 
 
-class Stream(Protocol):
+class Stream(Writer, Protocol):
     """Messages in and out, as `tunnel.calls.call.Call` has them."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether what was sent waits for room."""
-
-    def when_room(self, tell: Callable[[], None]) -> None:
-        """Have somebody told once when there is."""
-
-    def send(self, message: Any) -> None:
-        """Send a message."""
 
     def deliver(self, take: Callable[[Any], None]) -> "asyncio.Future[None]":
         """Hand over each message as it comes; return what ends with them."""

@@ -153,12 +153,12 @@ class AdminServer:
 
     def _open_gate(self, server: grpc.aio.Server, address: Address, credentials: Credentials) -> None:
         """Let in on the port who has an operator's certificate; raises OSError and RuntimeError."""
-        from fleet.port import bind
+        from fleet.port import bind_socket
         from fleet.tls.gate import Gate
 
         self.gate = Gate("admin", credentials, roles=("admin",))
         server.add_insecure_port(self.gate.target)
-        self.gate.open(bind(address.host, address.port, shared=False))
+        self.gate.open(bind_socket(address.host, address.port, shared=False))
 
     def _bind(self, server: grpc.aio.Server, path: Path) -> None:
         mask = os.umask(0o177)  # it is never open to others, not even for a moment

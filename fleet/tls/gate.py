@@ -9,7 +9,7 @@ bound to a path that nobody else had, so that ``context.peer()`` says who is cal
     gate = Gate("core", credentials, roles=("edge",))
     server.add_insecure_port(gate.target)
     await server.start()
-    gate.open(bind(host, port, shared=False))
+    gate.open(bind_socket(host, port, shared=False))
     ...
     peer = gate.peer(context.peer())  # in a handler; None for whoever did not come by the gate
     ...

@@ -5,6 +5,7 @@ from hyperframe.frame import DataFrame, Frame, HeadersFrame, PingFrame, WindowUp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.fuzz.targets.data_frames import joined
 from wire.data_frames import (
     DATA,
     HEADER_BYTES,
@@ -52,17 +53,6 @@ def expected(sent: list[Frame]) -> list[tuple[int, int, int, bytes]]:
         else:
             found.append((OTHER, 0, 0, frame.serialize()))
     return found
-
-
-def joined(found: list[tuple[int, int, int, bytes]]) -> list[tuple[int, int, int, bytes]]:
-    """Frames that are handed on come alone or together, as the stream was cut."""
-    result: list[tuple[int, int, int, bytes]] = []
-    for each in found:
-        if each[0] == OTHER and result and result[-1][0] == OTHER:
-            result[-1] = (OTHER, 0, 0, result[-1][3] + each[3])
-        else:
-            result.append(each)
-    return result
 
 
 @given(st.lists(frames(), max_size=8), st.lists(st.integers(1, 400), min_size=1), st.booleans())

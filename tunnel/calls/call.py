@@ -7,6 +7,7 @@ grants. What goes out waits for the other end's window, and for the socket.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from tunnel.calls.message_cutter import MessageCutter, wrap_message
@@ -144,7 +145,7 @@ class Call:
         self.send(message)
         while self._unsent:
             room: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self.when_room(lambda room=room: room.done() or room.set_result(None))  # type: ignore[misc]
+            self.when_room(partial(_settle, room))
             await room
             self._check_open()
 
@@ -233,13 +234,13 @@ class Call:
                 self._delivered.set_exception(error)
 
     def _end_delivery(self) -> None:
-        if self._delivered is not None and not self._delivered.done():
-            self._delivered.set_result(None)
+        if self._delivered is not None:
+            _settle(self._delivered)
 
     def _wake_reader(self) -> None:
         reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
+        if reader is not None:
+            _settle(reader)
 
     def _acknowledge(self) -> None:
         size, self._unacknowledged_bytes = self._unacknowledged_bytes, 0
@@ -251,6 +252,12 @@ class Call:
             raise CallError(self.status, self.details)
         if self._has_ended:
             raise CallError(Status.INTERNAL, "a message after the last one")
+
+
+def _settle(waited_for: "asyncio.Future[None]") -> None:
+    """What somebody waits for has come, unless he has given up."""
+    if not waited_for.done():
+        waited_for.set_result(None)
 
 
 def _ignore(message: object) -> None:

@@ -236,11 +236,6 @@ class Connection(asyncio.Protocol):
         self.send_queued()
         transport.close()
 
-    def abort(self) -> None:
-        """End the connection now."""
-        if self._transport is not None:
-            self._transport.abort()
-
     # What calls do with it (`tunnel.calls.call.Wire`).
 
     def room_bytes(self, call: Call) -> int:

@@ -12,9 +12,9 @@ offset  bytes  what        meaning
 from struct import Struct
 
 from tunnel.calls.status import CallError, Status
+from wire.data_frames import PREFIX_BYTES
 
 _PREFIX = Struct(">BI")
-PREFIX_BYTES = _PREFIX.size
 
 
 def wrap_message(message: bytes) -> bytes:

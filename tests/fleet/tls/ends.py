@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from fleet.identity import Role
-from fleet.port import bind
+from fleet.port import bind_socket
 from fleet.tls.attempts import Attempts
 from fleet.tls.certificate_files import CertificateFiles
 from fleet.tls.credentials import Credentials
@@ -63,7 +63,7 @@ async def watched_gate(credentials: Credentials, roles: tuple[Role, ...] = ("edg
             writer.close()
 
     server = await asyncio.start_unix_server(serve, gate.target.removeprefix("unix:"))
-    made.port = gate.open(bind(LOOPBACK, 0, shared=False))
+    made.port = gate.open(bind_socket(LOOPBACK, 0, shared=False))
     try:
         yield made
     finally:

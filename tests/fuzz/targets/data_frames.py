@@ -29,7 +29,7 @@ def fuzz_one(data: bytes) -> None:
     if whole is None or pieces is None:
         assert whole is pieces
         return
-    assert _joined(whole) == _joined(pieces)
+    assert joined(whole) == joined(pieces)
     assert sum(len(body) for kind, _, _, body in whole if kind == DATA) <= len(stream)
     body = b"".join(body for kind, _, _, body in whole if kind == DATA)
     assert _messages([body]) == _messages(cut(body, seed))
@@ -51,7 +51,8 @@ def _frames(pieces: Iterable[bytes], preface_bytes: int) -> list[Frame] | None:
     return found
 
 
-def _joined(found: list[Frame]) -> list[Frame]:
+def joined(found: list[Frame]) -> list[Frame]:
+    """Frames that are handed on come alone or together, as the stream was cut."""
     result: list[Frame] = []
     for each in found:
         if each[0] == OTHER and result and result[-1][0] == OTHER:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from fleet.port import Port, bind
+from fleet.port import Port, bind_socket
 from tunnel.calls.call import Call
 from tunnel.calls.client import calling
 from tunnel.calls.server import Server
@@ -72,7 +72,7 @@ async def our_server(script: Script) -> AsyncIterator[tuple[Server, int]]:
         await script(_OurTalk(call))
 
     server = Server({PATH: handle}, bytes, max_message_bytes=MAX_BYTES)
-    port = Port(bind(LOOPBACK, 0, shared=False), server.take)
+    port = Port(bind_socket(LOOPBACK, 0, shared=False), server.take)
     port.open()
     try:
         yield server, port.number
