@@ -1,4 +1,4 @@
-"""What the operating system says about processes: who belongs together, and how much memory they hold.
+"""What the operating system says about processes: who belongs together, how much memory they hold, where they run.
 
 The CPU time of a benchmark is read by the load generator, at the very moments when the measured interval begins and
 ends; what is read here is good enough to see whether somebody else uses the machine.
@@ -25,6 +25,19 @@ def families_of(pids: Iterable[int], proc: Path = PROC) -> tuple[int, ...]:
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
     return tuple(sorted(family))
+
+
+def give_processors(pids: Iterable[int], proc: Path = PROC) -> None:
+    """Have each of these processes, with its descendants, run on a processor of its own, as far as there are so many.
+
+    What they start later runs there, too.
+    """
+    processors = sorted(os.sched_getaffinity(0))
+    for place, pid in enumerate(pids):
+        own = {processors[place % len(processors)]}
+        for task in (task for each in families_of([pid], proc) for task in (proc / str(each) / "task").iterdir()):
+            with contextlib.suppress(ProcessLookupError):  # a thread that ended meanwhile
+                os.sched_setaffinity(int(task.name), own)
 
 
 def memory_bytes(pids: Iterable[int], proc: Path = PROC) -> int:

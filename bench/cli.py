@@ -61,6 +61,7 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(metavar="COUNT", min=1, max=100, help=f"Rounds, of which the median counts; {ROUNDS}.")
     ] = None,
+    pin: Annotated[bool, typer.Option(help="Flat out, give each relay of a pair a processor.")] = True,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the results go.")] = DEFAULT_OUTPUT,
 ) -> None:
     """Measure the relay beside a pair of HAProxies and others.
@@ -85,6 +86,7 @@ def bench(
         seconds=seconds or (QUICK_SECONDS if quick else SECONDS),
         rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
         open_files=allow_many_open_files(),
+        pins=pin,
     )
     try:
         raise typer.Exit(_measure_and_judge(plan, output, is_quick=quick))

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class Load:
     """One load. Each session sends at a steady rate, or keeps frames under way, or is idle.
 
-    ``contestants`` limits who is measured; empty means everyone.
+    ``contestants`` limits who is measured; empty means everyone. Where it ``is_pinned``, each relay of a pair runs on a
+    processor of its own, as on a machine of its own: with more busy processes than processors, the system leaves one of
+    them idle while two processes wait for the other, and who is hit by that is luck.
     """
 
     name: str
@@ -18,6 +20,7 @@ class Load:
     frame_bytes: int = 64
     is_mix: bool = False  # a player's packets, one in four a move, instead of nothing but texts
     is_quick: bool = False
+    is_pinned: bool = False
     contestants: tuple[str, ...] = ()
 
     @property
@@ -56,8 +59,15 @@ LOADS = (
         is_mix=True,
         contestants=("tidegate", "tidegate-features"),
     ),
-    Load("flight", "500 sessions, 8 in flight, flat out, 64 B", 500, frames_in_flight=8, is_quick=True),
-    Load("flight-512", "500 sessions, 8 in flight, flat out, 512 B", 500, frames_in_flight=8, frame_bytes=512),
+    Load("flight", "500 sessions, 8 in flight, flat out, 64 B", 500, frames_in_flight=8, is_quick=True, is_pinned=True),
+    Load(
+        "flight-512",
+        "500 sessions, 8 in flight, flat out, 512 B",
+        500,
+        frames_in_flight=8,
+        frame_bytes=512,
+        is_pinned=True,
+    ),
     Load("quiet", "10 sessions × 10/s, 64 B", 10, frames_per_second=10, is_quick=True),
     Load("idle", "10,000 idle sessions", 10_000, contestants=_HELD_BY_FLOORS),
     Load("10000x1", "10,000 sessions × 1/s, 64 B", 10_000, frames_per_second=1, contestants=_HELD_BY_FLOORS),

@@ -28,6 +28,7 @@ def collect(plan: Plan, results: Results, verdicts: Sequence[Verdict], *, is_qui
             "seconds": plan.seconds,
             "warm_up_seconds": plan.warm_up_seconds,
             "rounds": plan.rounds,
+            "pins": plan.pins,
             "ratios_to": PEER,
         },
         "loads": {load.name: asdict(load) | {"measured": _measured(load.name, plan, results)} for load in plan.loads},

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.accounting import families_of, memory_bytes
+from bench.accounting import families_of, give_processors, memory_bytes
 from bench.contestants import Contestant, Order
 from bench.errors import BenchError
 from bench.figures import Results, Sample
@@ -28,13 +28,17 @@ LEAST_SHARE_OF_SESSIONS = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured: which loads and contestants, how long and how often, with how many open files each."""
+    """What is measured: which loads and contestants, how long and how often, with how many open files each.
+
+    With ``pins`` each relay has a processor in those loads that say so.
+    """
 
     loads: Sequence[Load]
     contestants: Sequence[Contestant]
     seconds: float
     rounds: int
     open_files: int
+    pins: bool = True
 
     @property
     def warm_up_seconds(self) -> float:
@@ -89,6 +93,8 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
         said_first = greeting()
         origin, origin_port = await stack.enter_async_context(running_origin(programs, said_first))
         chain = await contestant.start(stack, Order(origin_port, load.sessions, folder))
+        if plan.pins and load.is_pinned:
+            give_processors(relay.pid for relay in chain.relays)
         relays = families_of(relay.pid for relay in chain.relays)
         before = memory_bytes(relays)
         after: list[int] = []

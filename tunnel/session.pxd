@@ -2,6 +2,7 @@
 cimport cython
 
 from tunnel.counters cimport Counters
+from wire cimport packing
 from wire.chunks cimport ChunkBuffer, check_chunks, read_length, read_slot
 from wire.credits cimport ReceiveCredit, SendCredit
 from wire.guard cimport Guard

@@ -17,6 +17,7 @@ from typing import Any
 from tunnel.inspector import Inspector
 from tunnel.link import Link
 from tunnel.owner import SessionOwner
+from wire import packing
 from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, EVENT, check_chunks, read_length, read_slot
 from wire.credits import ReceiveCredit, SendCredit
 from wire.errors import TunnelFault
@@ -692,8 +693,8 @@ def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
         if session is None:
             raise TunnelFault(f"chunk for unknown slot {slot}")
         if kind == data_kind:
-            session.tunnel_data(batch[start:position])
+            session.tunnel_data(packing.cut(batch, start, position))
         elif kind == end_kind:
             session.tunnel_end()
         else:
-            session.tunnel_event(batch[start:position])
+            session.tunnel_event(packing.cut(batch, start, position))

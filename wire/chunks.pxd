@@ -10,6 +10,8 @@ cpdef append_chunk(bytearray batch, unsigned long long slot, int kind, bytes pay
 cpdef Py_ssize_t check_chunks(bytes batch) except -1
 
 cdef int _DATA, _END, _EVENT
+cdef unsigned long long _MAX_SLOT
+cdef Py_ssize_t _HEADER_BYTES, _MAX_CHUNK_BYTES, _MAX_CHUNKS, _EVENT_BYTES, _MAX_EVENT_BYTES, _LIGHT_BYTES, _SEAL_CHUNKS
 
 cdef bint _can_be(int kind, Py_ssize_t length) except -1
 

@@ -46,7 +46,10 @@ class ChunkKind(IntEnum):
 DATA = int(ChunkKind.DATA)
 END = int(ChunkKind.END)
 EVENT = int(ChunkKind.EVENT)
-_DATA, _END, _EVENT = DATA, END, EVENT  # for this module, as C has them
+# For this module, as C has them.
+_DATA, _END, _EVENT = DATA, END, EVENT
+_HEADER_BYTES, _MAX_CHUNK_BYTES, _MAX_CHUNKS, _MAX_SLOT = CHUNK_HEADER_BYTES, MAX_CHUNK_BYTES, MAX_CHUNKS, MAX_SLOT
+_EVENT_BYTES, _MAX_EVENT_BYTES = EVENT_BYTES, MAX_EVENT_BYTES
 
 
 def append_chunk(batch: bytearray, slot: int, kind: int, payload: bytes) -> None:
@@ -55,7 +58,7 @@ def append_chunk(batch: bytearray, slot: int, kind: int, payload: bytes) -> None
     Raises EncodeError for a slot, a length or a payload that `check_chunks` would refuse.
     """
     length = len(payload)
-    if not 1 <= slot <= MAX_SLOT or not _can_be(kind, length):
+    if not 1 <= slot <= _MAX_SLOT or not _can_be(kind, length):
         raise EncodeError(f"chunk of {length} bytes, kind {kind}, for slot {slot} cannot be packed")
     packing.append_packed(batch, slot, kind << 24 | length, payload)
 
@@ -69,31 +72,31 @@ def check_chunks(batch: bytes) -> int:
     count = 0
     size = len(batch)
     while position < size:
-        if size - position < CHUNK_HEADER_BYTES:
+        if size - position < _HEADER_BYTES:
             raise TunnelFault(f"batch ends inside a chunk header at offset {position}")
         slot = read_slot(batch, position)
         kind = batch[position + 4]
         length = read_length(batch, position)
-        position += CHUNK_HEADER_BYTES
+        position += _HEADER_BYTES
         if slot == 0:
-            raise TunnelFault(f"chunk for slot 0 at offset {position - CHUNK_HEADER_BYTES}")
-        if length > MAX_CHUNK_BYTES or length > size - position:
+            raise TunnelFault(f"chunk for slot 0 at offset {position - _HEADER_BYTES}")
+        if length > _MAX_CHUNK_BYTES or length > size - position:
             raise TunnelFault(f"chunk of {length} bytes at offset {position} in a batch of {size}")
         if not _can_be(kind, length):
             raise TunnelFault(f"chunk of kind {kind} with {length} bytes at offset {position}")
         position += length
         count += 1
-    if count > MAX_CHUNKS:
-        raise TunnelFault(f"batch of {count} chunks: at most {MAX_CHUNKS} are allowed")
+    if count > _MAX_CHUNKS:
+        raise TunnelFault(f"batch of {count} chunks: at most {_MAX_CHUNKS} are allowed")
     return count
 
 
 def _can_be(kind: int, length: int) -> bool:
     """Whether there is a chunk of that kind and length."""
     if kind == _DATA:
-        return 0 < length <= MAX_CHUNK_BYTES
+        return 0 < length <= _MAX_CHUNK_BYTES
     if kind == _EVENT:
-        return EVENT_BYTES <= length <= MAX_EVENT_BYTES
+        return _EVENT_BYTES <= length <= _MAX_EVENT_BYTES
     return kind == _END and length == 0
 
 
@@ -131,6 +134,8 @@ LIGHT_BYTES = 2048
 
 SEAL_CHUNKS = MAX_CHUNKS // 2
 """With so many chunks a batch is closed, too: a receiver takes no more than twice as many."""
+
+_LIGHT_BYTES, _SEAL_CHUNKS = LIGHT_BYTES, SEAL_CHUNKS  # for this module, as C has them
 
 
 class ChunkBuffer:
@@ -197,7 +202,7 @@ class ChunkBuffer:
         full: who brings much must not keep those from playing who bring little.
         """
         waiting = self.sealed_bytes + len(self._chunks)
-        return waiting <= (self.congested_bytes if size > LIGHT_BYTES else self.full_bytes)
+        return waiting <= (self.congested_bytes if size > _LIGHT_BYTES else self.full_bytes)
 
     def add(self, slot: int, kind: int, payload: bytes) -> None:
         """Add a chunk; raises EncodeError as `append_chunk` does."""
@@ -220,7 +225,7 @@ class ChunkBuffer:
 
     def _added(self) -> None:
         self._count += 1
-        if len(self._chunks) >= self.seal_bytes or self._count >= SEAL_CHUNKS:
+        if len(self._chunks) >= self.seal_bytes or self._count >= _SEAL_CHUNKS:
             self._seal()
 
     def take(self) -> bytes:

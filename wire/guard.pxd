@@ -1,6 +1,8 @@
 # C types for wire/guard.py, used when it is compiled. Bounds checks stay on: `_span` comes from a network.
 cimport cython
+from cpython cimport array as c_array
 
+from wire cimport packing
 from wire.program cimport Program
 from wire.scanner cimport Scanner
 from wire.tables cimport Choice, Entry, Tables
@@ -18,7 +20,7 @@ cdef class Guard:
     cdef long long _flags
     cdef long long _old_flags
     cdef long long _changed_until
-    cdef long long[:] _buckets
+    cdef c_array.array _buckets
     cdef list _memories
     cdef long long _expected
     cdef long long _forwarded
@@ -59,7 +61,7 @@ cdef class Guard:
     @cython.locals(program=Program)
     cdef bint _layout(self, Entry entry, Py_ssize_t start, Py_ssize_t end) except -1
 
-    @cython.locals(tables=Tables, place=Py_ssize_t, limit=cython.longlong)
+    @cython.locals(tables=Tables, place=Py_ssize_t, limit=cython.longlong, interval=cython.longlong)
     cdef bint _distance(self, long long distance, Entry entry) except -1
     cdef _reply(self, bytes frames)
     cdef bint _identify(self, Program program, Entry entry) except -1
@@ -90,7 +92,9 @@ cdef class Guard:
     cdef bint _opaque(self, long long word) except -1
     cdef bint _is_opaque(self) except -1
 
-    @cython.locals(full=cython.longlong, limit=cython.longlong)
+    cdef long long _interval(self, Py_ssize_t place) except? -1
+
+    @cython.locals(full=cython.longlong)
     cdef bint _charge(self, Py_ssize_t place, long long charge) except -1
 
     @cython.locals(tables=Tables, place=Py_ssize_t)

@@ -17,6 +17,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
+from wire import packing
 from wire import tables as verdicts_of
 from wire.events import unpack_event
 from wire.program import Program
@@ -207,8 +208,8 @@ class Guard:
         )
         buckets: dict[str, int] = {}
         if self._buckets is not None:
-            for place, bucket in enumerate(self._tables.rules.buckets):
-                buckets[bucket.name] = self._buckets[place]
+            for bucket, full in zip(self._tables.rules.buckets, self._buckets, strict=True):
+                buckets[bucket.name] = full
         return numbers, buckets, list(self._memories), dict(self.identity)
 
     def restore(
@@ -311,7 +312,7 @@ class Guard:
             self._old_flags = _moved(self._old_flags, old.flags, new.flags)
         buckets = self._buckets
         if buckets is not None:
-            full = {bucket.name: buckets[place] for place, bucket in enumerate(old.buckets)}
+            full = {bucket.name: amount for bucket, amount in zip(old.buckets, buckets, strict=True)}
             self._buckets = array("q", [full.get(bucket.name, 0) for bucket in new.buckets])
         self._tables = tables
 
@@ -395,8 +396,9 @@ class Guard:
         place = tables.distance_bucket
         if place < 0 or entry.verdicts[DISTANCE] == OFF:
             return True
-        limit = tables.limits[place] // tables.intervals[place]  # no more than that, lest the product overflow
-        if distance <= limit and self._charge(place, distance * tables.intervals[place]):
+        interval = packing.read_amount(tables.intervals, place)
+        limit = packing.read_amount(tables.limits, place) // interval  # no more than that, lest the product overflow
+        if distance <= limit and self._charge(place, distance * interval):
             return True
         return self._refuse(DISTANCE, entry.verdicts[DISTANCE], entry)
 
@@ -476,7 +478,7 @@ class Guard:
         tables = self._tables
         little = tables.little
         opcode = read_number(self._span, self._start + tables.opcode_offset, tables.opcode_width, little)
-        choice = tables.choices.get(opcode)
+        choice = tables.by_opcode[opcode] if opcode < len(tables.by_opcode) else tables.choices.get(opcode)
         if choice is None:
             return None
         if choice.width:
@@ -492,7 +494,7 @@ class Guard:
         tables = self._tables
         place = tables.bare_bucket
         verdict = tables.verdicts[FRAME_RATE]
-        if place < 0 or verdict == OFF or self._charge(place, tables.intervals[place]):
+        if place < 0 or verdict == OFF or self._charge(place, self._interval(place)):
             return True
         return self._refuse(FRAME_RATE, verdict, None)
 
@@ -501,12 +503,12 @@ class Guard:
         tables = self._tables
         verdict = tables.verdicts[FRAME_RATE]
         place = tables.frame_bucket
-        is_within = place < 0 or verdict == OFF or self._charge(place, tables.intervals[place])
+        is_within = place < 0 or verdict == OFF or self._charge(place, self._interval(place))
         if not is_within and not self._refuse(FRAME_RATE, verdict, None):
             return False
         verdict = tables.verdicts[BYTE_RATE]
         place = tables.byte_bucket
-        if place < 0 or verdict == OFF or self._charge(place, tables.intervals[place] * self._length):
+        if place < 0 or verdict == OFF or self._charge(place, self._interval(place) * self._length):
             return True
         return self._refuse(BYTE_RATE, verdict, None)
 
@@ -522,16 +524,19 @@ class Guard:
     def _is_opaque(self) -> bool:
         return self._tables.opaque >= 0 and self._state == self._tables.opaque
 
+    def _interval(self, place: int) -> int:
+        """Return how many nanoseconds one unit of a bucket takes to come in."""
+        return packing.read_amount(self._tables.intervals, place)
+
     def _charge(self, place: int, charge: int) -> bool:
         """Take ``charge`` nanoseconds out of a bucket; False, and nothing taken, when there are not as many."""
-        full: int = self._buckets[place]  # type: ignore[index] # made by check
+        full = packing.read_amount(self._buckets, place)  # type: ignore[arg-type] # made by check
         if full < self._now:
             full = self._now
         full += charge
-        limit: int = self._tables.limits[place]
-        if full - self._now > limit:
+        if full - self._now > packing.read_amount(self._tables.limits, place):
             return False
-        self._buckets[place] = full  # type: ignore[index]
+        packing.write_amount(self._buckets, place, full)  # type: ignore[arg-type]
         return True
 
     # Refusals.
@@ -546,7 +551,7 @@ class Guard:
         place = tables.refusal_bucket
         if verdict == CLOSE or self._is_opaque():  # a cipher loses its place when a frame is missing
             self.closing = reason
-        elif place >= 0 and not self._charge(place, tables.intervals[place]):
+        elif place >= 0 and not self._charge(place, self._interval(place)):
             self.closing = Reason.CLIENT_REFUSALS
         elif verdict == NOTIFY:
             self._notify(reason)

@@ -1,6 +1,8 @@
 # The compiled form of wire/packing.py: the same, in C. Who compiles against it never imports that module's.
+from cpython cimport array
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE, PyByteArray_Resize
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.object cimport Py_SIZE
 from libc.string cimport memcpy
 
 cdef inline int append_packed(
@@ -20,4 +22,31 @@ cdef inline int append_packed(
     place[6] = (kind_and_length >> 8) & 0xFF
     place[7] = kind_and_length & 0xFF
     memcpy(place + 8, PyBytes_AS_STRING(payload), size)
+    return 0
+
+cdef inline bytes cut(bytes data, Py_ssize_t start, Py_ssize_t end):
+    if data is None or not 0 <= start <= end <= PyBytes_GET_SIZE(data):
+        raise IndexError(f"bytes {start} to {end}")
+    return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, end - start)
+
+cdef inline Py_ssize_t find_unlike(bytes data, Py_ssize_t start, Py_ssize_t end, bytes table, int kind) except -1:
+    cdef const unsigned char *found
+    cdef const unsigned char *kinds
+    if data is None or table is None or not 0 <= start <= end <= PyBytes_GET_SIZE(data) or PyBytes_GET_SIZE(table) != 256:
+        raise IndexError(f"bytes {start} to {end}")
+    found = <const unsigned char *>PyBytes_AS_STRING(data)
+    kinds = <const unsigned char *>PyBytes_AS_STRING(table)
+    while start < end and kinds[found[start]] == kind:
+        start += 1
+    return start
+
+cdef inline long long read_amount(array.array amounts, Py_ssize_t place) except? -1:
+    if amounts is None or not 0 <= place < Py_SIZE(amounts):
+        raise IndexError(f"number {place}")
+    return amounts.data.as_longlongs[place]
+
+cdef inline int write_amount(array.array amounts, Py_ssize_t place, long long amount) except -1:
+    if amounts is None or not 0 <= place < Py_SIZE(amounts):
+        raise IndexError(f"number {place}")
+    amounts.data.as_longlongs[place] = amount
     return 0

@@ -1,5 +1,9 @@
-"""Appends a chunk to a batch, in the interpreted form; the kernel compiles the same from `packing.pxd`, in C."""
+"""What the kernel does to bytes and numbers without an object for each, in the interpreted form.
 
+The kernel compiles the same from `packing.pxd`, in C. All of it checks what it is given, as Python does.
+"""
+
+from array import array
 from struct import Struct
 
 _HEADER = Struct(">II")
@@ -9,3 +13,30 @@ def append_packed(batch: bytearray, slot: int, kind_and_length: int, payload: by
     """Add a header of two numbers of four bytes, big-endian, and the payload behind it."""
     batch += _HEADER.pack(slot, kind_and_length)
     batch += payload
+
+
+def cut(data: bytes, start: int, end: int) -> bytes:
+    """Return the bytes from ``start`` to before ``end``, which are there."""
+    if not 0 <= start <= end <= len(data):
+        raise IndexError(f"bytes {start} to {end} of {len(data)}")
+    return data[start:end]
+
+
+def find_unlike(data: bytes, start: int, end: int, table: bytes, kind: int) -> int:
+    """Return the first place from ``start`` whose byte is not of that kind in a table of 256, or ``end``."""
+    if not 0 <= start <= end <= len(data) or len(table) != 256:
+        raise IndexError(f"bytes {start} to {end} of {len(data)}, a table of {len(table)}")
+    for place in range(start, end):
+        if table[data[place]] != kind:
+            return place
+    return end
+
+
+def read_amount(amounts: "array[int]", place: int) -> int:
+    """Return one of many numbers of 64 bits, with a sign."""
+    return amounts[place]
+
+
+def write_amount(amounts: "array[int]", place: int, amount: int) -> None:
+    """Put another number there."""
+    amounts[place] = amount

@@ -1,6 +1,8 @@
 # C types for wire/program.py, used when it is compiled. Bounds checks stay on: `data` comes from a network.
 cimport cython
 
+from wire cimport packing
+
 cdef int FORBIDDEN, ALLOWED, BEGINS_PHRASE
 cdef int INT, TEXT, SEQUENCE, RAW, REST, REPEAT, PACKED, WHEN, TAIL
 
@@ -41,7 +43,7 @@ cdef class Program:
     cdef bint _integer(self, Instruction step) except -1
 
     @cython.locals(data=bytes, position=Py_ssize_t, size=Py_ssize_t, start=Py_ssize_t, last=Py_ssize_t,
-                   index=Py_ssize_t, characters=bytes, kind=int)
+                   index=Py_ssize_t, characters=bytes)
     cdef bint _text(self, Instruction step) except -1
 
     @cython.locals(data=bytes, phrase=bytes, size=Py_ssize_t)

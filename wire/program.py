@@ -7,6 +7,7 @@ neither reads outside of its frame nor runs longer than the frame is long.
 
 from collections.abc import Sequence
 
+from wire import packing
 from wire.steps import REGISTERS, Operation, Step, check_steps, fewest_bytes
 
 # As plain numbers: an enumeration costs a look-up each time.
@@ -167,10 +168,11 @@ class Program:
         if data[last]:
             return False
         characters = step.characters
-        for index in range(start, last):
-            kind = characters[data[index]]
-            if kind != ALLOWED and (kind == FORBIDDEN or self._begins_phrase(step, index, last)):
+        index = packing.find_unlike(data, start, last, characters, ALLOWED)
+        while index < last:
+            if characters[data[index]] == FORBIDDEN or self._begins_phrase(step, index, last):
                 return False
+            index = packing.find_unlike(data, index + 1, last, characters, ALLOWED)
         if step.capture:
             self.captured.append((step.capture, data[start:last]))
         self._position = last + 1

@@ -1,4 +1,5 @@
 # C types for wire/tables.py, used when it is compiled.
+from cpython cimport array as c_array
 
 cdef class Entry:
     cdef public object name
@@ -43,8 +44,9 @@ cdef class Tables:
     cdef public Py_ssize_t distance_bucket
     cdef public int opaque
     cdef public long long grace
-    cdef long long[:] intervals
-    cdef long long[:] limits
+    cdef public c_array.array intervals
+    cdef public c_array.array limits
     cdef public bytes verdicts
     cdef public object denied
     cdef public dict choices
+    cdef public list by_opcode

@@ -24,6 +24,9 @@ CLOSE = int(Action.CLOSE)
 MAX_LIMIT = 1 << 61
 """Nanoseconds; a bucket never holds more, so that times stay within 64 bits."""
 
+MAX_PLACES = 1 << 16
+"""Opcodes below this are looked up by place: half a megabyte at most."""
+
 _RATES = (Check.PACKET_RATE, Check.DISTANCE)
 _CONTENTS = (Check.STATE, Check.SIZE, Check.LAYOUT)
 """Checks whose action a rule may set; one of the others that fails is no matter of the packet."""
@@ -96,6 +99,7 @@ class Tables:
     __slots__ = (
         "bare_bucket",
         "body",
+        "by_opcode",
         "byte_bucket",
         "choices",
         "counter",
@@ -152,6 +156,9 @@ class Tables:
                 choice.offset = rule.selector.offset_bytes
                 choice.width = rule.selector.width_bytes
                 choice.by_value[rule.selector.value] = entry
+        # The same by place, as far as that goes: an opcode that is looked up by its hash is an object first.
+        few = [opcode for opcode in self.choices if opcode < MAX_PLACES]
+        self.by_opcode = [self.choices.get(opcode) for opcode in range(max(few, default=-1) + 1)]
 
 
 def interval(bucket: Bucket) -> int:

@@ -1,9 +1,11 @@
 """What is read from /proc."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-from bench.accounting import families_of, machine_seconds, memory_bytes, processor_seconds
+from bench.accounting import families_of, give_processors, machine_seconds, memory_bytes, processor_seconds
 
 
 def make_process(proc: Path, pid: int, parent: int, **files: str) -> None:
@@ -21,6 +23,33 @@ def test_a_family_is_a_process_with_all_its_descendants(tmp_path: Path) -> None:
     assert families_of([10], tmp_path) == (10, 11, 12)
     assert families_of([11, 20], tmp_path) == (11, 12, 20)
     assert families_of([99], tmp_path) == ()
+
+
+def test_each_relay_gets_a_processor_with_all_its_threads_and_children() -> None:
+    program = (
+        "import subprocess, sys, threading\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'])\n"
+        "print(child.pid, flush=True)\n"
+        "child.wait()\n"
+    )
+    relays = [
+        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        children = [int(relay.stdout.readline()) for relay in relays if relay.stdout is not None]
+        give_processors(relay.pid for relay in relays)
+
+        processors = sorted(os.sched_getaffinity(0))
+        for place, (relay, child) in enumerate(zip(relays, children, strict=True)):
+            own = {processors[place % len(processors)]}
+            tasks = [int(task.name) for task in Path(f"/proc/{relay.pid}/task").iterdir()]
+            assert len(tasks) == 2
+            assert [os.sched_getaffinity(task) for task in (*tasks, child)] == [own] * 3
+    finally:
+        for relay in relays:
+            relay.communicate("\n")
 
 
 def test_memory_is_the_proportional_share_where_there_is_one(tmp_path: Path) -> None:

@@ -119,6 +119,33 @@ def frame(opcode: int, body: bytes = b"", *, word: int = ORDINARY, counter: int 
     return struct.pack(">HIH", 8 + len(body), word, opcode) + body
 
 
+WIDE_HEADER = FrameHeader(
+    opcode_offset_bytes=6,
+    opcode_width_bytes=4,
+    body_offset_bytes=10,
+    session_word_offset_bytes=2,
+    ordinary_session_word=ORDINARY,
+)
+"""Of a game whose opcodes have four bytes."""
+
+
+def wide_rules(*, rules: tuple[PacketRule, ...] = (), triggers: tuple[Trigger, ...] = ()) -> RuleSet:
+    """Return the rules of that game."""
+    return rule_set(
+        serverbound=WIDE_HEADER,
+        clientbound=WIDE_HEADER,
+        rules=rules,
+        triggers=triggers,
+        bands=((0, 0xFFFFFFFF),),
+        counter_resets=frozenset(),
+    )
+
+
+def wide_frame(opcode: int, body: bytes = b"") -> bytes:
+    """Return a frame with that header."""
+    return struct.pack(">HII", 10 + len(body), ORDINARY, opcode) + body
+
+
 def text(value: bytes) -> bytes:
     """Return a string as it stands in a body."""
     return struct.pack(">H", len(value) + 1) + value + b"\0"

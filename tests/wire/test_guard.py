@@ -29,12 +29,14 @@ from tests.wire.small_game import (
     header,
     rule_set,
     text,
+    wide_frame,
+    wide_rules,
 )
 from wire.errors import TunnelFault
 from wire.guard import MAX_REFUSALS, Guard
 from wire.layout import FrameLayout
 from wire.reasons import Reason
-from wire.rules import Action, Bucket, Check, Mode, RuleSet
+from wire.rules import Action, Bucket, Check, Mode, PacketRule, RuleSet
 from wire.scanner import Scanner
 from wire.tables import Tables
 from wire.watcher import Watcher
@@ -460,3 +462,15 @@ def test_any_bytes_get_an_answer(pieces: list[bytes], is_counted: bool) -> None:
     client = Client(rule_set(is_counted=is_counted))
     sizes = [len(client.send(piece)) for piece in pieces]
     assert sum(sizes) <= sum(len(piece) for piece in pieces)
+
+
+@pytest.mark.parametrize("opcode", [0, 541, 0xFFFF, 0x10000, 0xFFFFFFFF])
+def test_an_opcode_of_four_bytes_is_found_by_all_of_it(opcode: int) -> None:
+    rule = PacketRule(name="ANY", opcode=opcode, states=15)
+    rules = wide_rules(rules=(rule,))
+
+    assert Client(rules).send(wide_frame(opcode)) == wide_frame(opcode)
+    for other in (opcode ^ 1, opcode ^ 0x10000, opcode ^ 0x80000000):
+        client = Client(rules)
+        assert client.send(wide_frame(other)) == b""
+        assert client.reasons() == [Reason.CLIENT_OPCODE]

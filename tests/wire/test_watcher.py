@@ -4,8 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.wire.small_game import ACCEPTED, ECHO, ENCRYPTED, KEEP_ALIVE, LAYOUT, OPENED, REFUSED, frame, rule_set
+from tests.wire.small_game import (
+    ACCEPTED,
+    ECHO,
+    ENCRYPTED,
+    KEEP_ALIVE,
+    LAYOUT,
+    OPENED,
+    REFUSED,
+    frame,
+    rule_set,
+    wide_frame,
+    wide_rules,
+)
 from wire.events import unpack_event
+from wire.rules import Trigger
 from wire.scanner import Scanner
 from wire.watcher import Watcher
 
@@ -56,3 +69,12 @@ def test_events_keep_their_order_and_nothing_is_read_behind_an_encrypted_one() -
 )
 def test_any_frames_make_events_that_an_edge_takes(said: list[tuple[int, bytes]]) -> None:
     assert len(find(*(frame(opcode, body) for opcode, body in said))) <= len(said)
+
+
+@pytest.mark.parametrize("opcode", [0, 541, 0xFFFF, 0x10000, 0xFFFFFFFF])
+def test_an_opcode_of_four_bytes_is_found_by_all_of_it(opcode: int) -> None:
+    watcher = Watcher(wide_rules(triggers=(Trigger(name="OPENED", opcode=opcode, sets=1),)))
+
+    assert len(watcher.find(wide_frame(opcode), Scanner(LAYOUT))) == 1
+    for other in (opcode ^ 1, opcode ^ 0x10000, opcode ^ 0x80000000):
+        assert watcher.find(wide_frame(other), Scanner(LAYOUT)) == []

@@ -1,0 +1,46 @@
+"""What the kernel does to bytes and numbers: refused outside of what is there. The compiled form is only in C."""
+
+from array import array
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wire.packing import cut, find_unlike, read_amount, write_amount
+
+TABLE = bytes(byte % 3 for byte in range(256))
+
+
+def test_a_cut_is_what_stands_there() -> None:
+    assert cut(b"abcdef", 2, 4) == b"cd"
+    assert cut(b"abcdef", 6, 6) == b""
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (3, 2), (0, 7), (7, 7)])
+def test_nothing_is_read_outside(start: int, end: int) -> None:
+    with pytest.raises(IndexError):
+        cut(b"abcdef", start, end)
+    with pytest.raises(IndexError):
+        find_unlike(b"abcdef", start, end, TABLE, 1)
+
+
+def test_a_table_has_an_entry_for_each_byte() -> None:
+    with pytest.raises(IndexError):
+        find_unlike(b"abc", 0, 3, TABLE[1:], 1)
+
+
+@given(st.binary(max_size=30), st.integers(0, 2))
+def test_the_first_byte_of_another_kind(data: bytes, kind: int) -> None:
+    found = find_unlike(data, 0, len(data), TABLE, kind)
+    assert all(TABLE[byte] == kind for byte in data[:found])
+    assert found == len(data) or TABLE[data[found]] != kind
+
+
+def test_amounts_are_read_and_written_by_place() -> None:
+    amounts = array("q", [1, -2])
+    write_amount(amounts, 0, -(1 << 63))
+    assert [read_amount(amounts, place) for place in (0, 1)] == [-(1 << 63), -2]
+    with pytest.raises(IndexError):
+        read_amount(amounts, 2)
+    with pytest.raises(IndexError):
+        write_amount(amounts, 2, 0)
