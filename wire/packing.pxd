@@ -41,12 +41,12 @@ cdef inline Py_ssize_t find_unlike(bytes data, Py_ssize_t start, Py_ssize_t end,
     return start
 
 cdef inline long long read_amount(array.array amounts, Py_ssize_t place) except? -1:
-    if amounts is None or not 0 <= place < Py_SIZE(amounts):
+    if amounts is None or amounts.ob_descr.itemsize != 8 or not 0 <= place < Py_SIZE(amounts):
         raise IndexError(f"number {place}")
     return amounts.data.as_longlongs[place]
 
 cdef inline int write_amount(array.array amounts, Py_ssize_t place, long long amount) except -1:
-    if amounts is None or not 0 <= place < Py_SIZE(amounts):
+    if amounts is None or amounts.ob_descr.itemsize != 8 or not 0 <= place < Py_SIZE(amounts):
         raise IndexError(f"number {place}")
     amounts.data.as_longlongs[place] = amount
     return 0

@@ -34,9 +34,16 @@ def find_unlike(data: bytes, start: int, end: int, table: bytes, kind: int) -> i
 
 def read_amount(amounts: "array[int]", place: int) -> int:
     """Return one of many numbers of 64 bits, with a sign."""
+    _check_place(amounts, place)
     return amounts[place]
 
 
 def write_amount(amounts: "array[int]", place: int, amount: int) -> None:
     """Put another number there."""
+    _check_place(amounts, place)
     amounts[place] = amount
+
+
+def _check_place(amounts: "array[int]", place: int) -> None:
+    if amounts.itemsize != 8 or not 0 <= place < len(amounts):
+        raise IndexError(f"number {place}")

@@ -158,7 +158,9 @@ class Tables:
                 choice.by_value[rule.selector.value] = entry
         # The same by place, as far as that goes: an opcode that is looked up by its hash is an object first.
         few = [opcode for opcode in self.choices if opcode < MAX_PLACES]
-        self.by_opcode = [self.choices.get(opcode) for opcode in range(max(few, default=-1) + 1)]
+        self.by_opcode: list[Choice | None] = [None] * (max(few, default=-1) + 1)
+        for opcode in few:
+            self.by_opcode[opcode] = self.choices[opcode]
 
 
 def interval(bucket: Bucket) -> int:

@@ -11,10 +11,10 @@ cdef class Watcher:
     cdef bint _little
     cdef int _opaque
     cdef dict _triggers
-    cdef bytes _flags
+    cdef bytes _watched
 
     @cython.locals(events=list, triggers=dict, position=Py_ssize_t, size=Py_ssize_t, length=Py_ssize_t,
-                   end=Py_ssize_t, opcode=cython.longlong, flags=bytes)
+                   end=Py_ssize_t, opcode=cython.longlong, watched=bytes)
     cpdef list find(self, bytes span, Scanner scanner)
     cpdef bint is_opaque(self, bytes event) except -1
 

@@ -12,7 +12,7 @@ from wire.scanner import Scanner
 class Watcher:
     """Finds a rule set's triggers; one for all sessions of a core."""
 
-    __slots__ = ("_body", "_flags", "_little", "_offset", "_opaque", "_triggers", "_width", "rules")
+    __slots__ = ("_body", "_little", "_offset", "_opaque", "_triggers", "_watched", "_width", "rules")
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
@@ -26,7 +26,11 @@ class Watcher:
         for trigger in rules.triggers:
             self._triggers.setdefault(trigger.opcode, []).append(trigger)
         # One byte an opcode, as far as a table goes; behind its end whoever looks must ask.
-        self._flags = bytes(opcode in self._triggers for opcode in range(1 << 8 * min(self._width, 2)))
+        watched = bytearray(1 << 8 * min(self._width, 2))
+        for opcode in self._triggers:
+            if opcode < len(watched):
+                watched[opcode] = 1
+        self._watched = bytes(watched)
 
     def find(self, span: bytes, scanner: Scanner) -> list[bytes]:
         """Return the events of a span of whole frames, in order.
@@ -36,7 +40,7 @@ class Watcher:
         """
         events: list[bytes] = []
         triggers = self._triggers
-        flags = self._flags
+        watched = self._watched
         position = 0
         size = len(span)
         while position < size:
@@ -44,7 +48,7 @@ class Watcher:
             end = position + length
             if length >= self._body:
                 opcode = read_number(span, position + self._offset, self._width, self._little)
-                if opcode >= len(flags) or flags[opcode]:
+                if opcode >= len(watched) or watched[opcode]:
                     for trigger in triggers.get(opcode, ()):
                         if self._holds(trigger, span, position + self._body, end):
                             events.append(self._event(trigger, span, position + self._body))

@@ -1,5 +1,6 @@
 """The guard: every check as a row, rates, states, counters, and that cuts of the input change nothing."""
 
+from array import array
 from collections import Counter
 from dataclasses import replace
 
@@ -36,7 +37,7 @@ from wire.errors import TunnelFault
 from wire.guard import MAX_REFUSALS, Guard
 from wire.layout import FrameLayout
 from wire.reasons import Reason
-from wire.rules import Action, Bucket, Check, Mode, PacketRule, RuleSet
+from wire.rules import Action, Bucket, Check, Mode, PacketRule, RuleSet, Selector
 from wire.scanner import Scanner
 from wire.tables import Tables
 from wire.watcher import Watcher
@@ -474,3 +475,27 @@ def test_an_opcode_of_four_bytes_is_found_by_all_of_it(opcode: int) -> None:
         client = Client(rules)
         assert client.send(wide_frame(other)) == b""
         assert client.reasons() == [Reason.CLIENT_OPCODE]
+
+
+def test_opcodes_near_and_far_stand_beside_each_other() -> None:
+    rules = [PacketRule(name=str(opcode), opcode=opcode, states=15) for opcode in (3, 900, 70_000, 0xFFFFFFFF)]
+    selected = replace(rules[0], name="selected", selector=Selector(offset_bytes=0, width_bytes=1, value=9))
+    table = wide_rules(rules=(*rules, replace(selected, min_body_bytes=3)))
+
+    for opcode in (3, 900, 70_000, 0xFFFFFFFF):
+        assert Client(table).send(wide_frame(opcode)) == wide_frame(opcode)
+    for opcode in (2, 4, 899, 901, 69_999, 70_001):
+        assert Client(table).send(wide_frame(opcode)) == b""
+    assert Client(table).send(wide_frame(3, b"\x09")) == b""
+    assert Client(table).send(wide_frame(3, b"\x09ab")) == wide_frame(3, b"\x09ab")
+
+
+@pytest.mark.parametrize("limits", [array("q"), array("q", [1, 2]), array("i", [1] * 10)])
+def test_a_bucket_that_is_not_there_is_not_read(limits: "array[int]") -> None:
+    client = Client()
+    tables = Tables(client.rules)
+    tables.limits = limits
+    guard = Guard(tables, client.refused, client.audited)
+    span = frame(LOGIN, NAME)
+    with pytest.raises(IndexError):
+        guard.check(client.scanner.feed(span), client.scanner, client.now)
