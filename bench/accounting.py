@@ -7,7 +7,7 @@ ends; what is read here is good enough to see whether somebody else uses the mac
 import contextlib
 import os
 import resource
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tidegate.gameday.process_figures import field_kibibytes
@@ -27,17 +27,21 @@ def families_of(pids: Iterable[int], proc: Path = PROC) -> tuple[int, ...]:
     return tuple(sorted(family))
 
 
-def give_processors(pids: Iterable[int], proc: Path = PROC) -> None:
-    """Have each of these processes, with its descendants, run on a processor of its own, as far as there are so many.
+def give_processors(pids: Sequence[int], proc: Path = PROC) -> None:
+    """Have each of these processes, with its descendants, run on a processor of its own; there must be as many.
 
     What they start later runs there, too.
     """
-    processors = sorted(os.sched_getaffinity(0))
-    for place, pid in enumerate(pids):
-        own = {processors[place % len(processors)]}
-        for task in (task for each in families_of([pid], proc) for task in (proc / str(each) / "task").iterdir()):
+    for pid, processor in zip(pids, sorted(os.sched_getaffinity(0)), strict=False):
+        for task in _tasks_of(families_of([pid], proc), proc):
             with contextlib.suppress(ProcessLookupError):  # a thread that ended meanwhile
-                os.sched_setaffinity(int(task.name), own)
+                os.sched_setaffinity(task, {processor})
+
+
+def _tasks_of(pids: Iterable[int], proc: Path) -> Iterator[int]:
+    for pid in pids:
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield from [int(task.name) for task in (proc / str(pid) / "task").iterdir()]
 
 
 def memory_bytes(pids: Iterable[int], proc: Path = PROC) -> int:

@@ -5,6 +5,7 @@ use, 130 after Ctrl-C. With --quick floors are shown but never decide.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,9 @@ from bench.run import Plan, measure_all
 DEFAULT_OUTPUT = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 5.0, 2.0
 ROUNDS, QUICK_ROUNDS = 3, 1
+RELAYS = 2
+"""Of a contestant: with fewer processors, none gets one of its own."""
+
 TABLE_COLUMNS = 150
 """Width of the tables where the output is no terminal."""
 
@@ -86,7 +90,7 @@ def bench(
         seconds=seconds or (QUICK_SECONDS if quick else SECONDS),
         rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
         open_files=allow_many_open_files(),
-        pins=pin,
+        pins=pin and len(os.sched_getaffinity(0)) >= RELAYS,
     )
     try:
         raise typer.Exit(_measure_and_judge(plan, output, is_quick=quick))

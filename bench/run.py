@@ -94,7 +94,7 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
         origin, origin_port = await stack.enter_async_context(running_origin(programs, said_first))
         chain = await contestant.start(stack, Order(origin_port, load.sessions, folder))
         if plan.pins and load.is_pinned:
-            give_processors(relay.pid for relay in chain.relays)
+            give_processors([relay.pid for relay in chain.relays])
         relays = families_of(relay.pid for relay in chain.relays)
         before = memory_bytes(relays)
         after: list[int] = []

@@ -33,17 +33,17 @@ def test_each_relay_gets_a_processor_with_all_its_threads_and_children() -> None
         "print(child.pid, flush=True)\n"
         "child.wait()\n"
     )
+    processors = sorted(os.sched_getaffinity(0))
     relays = [
         subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     try:
         children = [int(relay.stdout.readline()) for relay in relays if relay.stdout is not None]
-        give_processors(relay.pid for relay in relays)
+        give_processors([relay.pid for relay in relays])
 
-        processors = sorted(os.sched_getaffinity(0))
-        for place, (relay, child) in enumerate(zip(relays, children, strict=True)):
-            own = {processors[place % len(processors)]}
+        for relay, child, processor in zip(relays, children, processors, strict=False):
+            own = {processor}
             tasks = [int(task.name) for task in Path(f"/proc/{relay.pid}/task").iterdir()]
             assert len(tasks) == 2
             assert [os.sched_getaffinity(task) for task in (*tasks, child)] == [own] * 3
