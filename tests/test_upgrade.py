@@ -288,6 +288,19 @@ async def test_an_edge_without_workers_gets_none_by_an_upgrade(tmp_path: Path) -
         await assert_goes_on(*pair)
 
 
+async def test_a_successor_runs_where_its_own_settings_say(tmp_path: Path) -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    file = tmp_path / "edge.toml"
+    await asyncio.to_thread(file.write_text, f"[edge]\nprocessors = {ours[-1:]}\n")
+    async with edges("--config", str(file)) as made:
+        assert os.sched_getaffinity(made.pid) == {ours[-1]}
+        await asyncio.to_thread(file.write_text, "[edge]\nprocessors = []\n")
+        await made.upgrade()
+        assert os.sched_getaffinity(made.pid) == set(ours)
+        assert await made.drain() == 0
+
+
+
 async def test_five_upgrades_leak_nothing() -> None:
     async with edges() as edge:
         pairs = [await edge.join() for _ in range(3)]

@@ -9,12 +9,14 @@ signal. `with_lifeline` is what the starter adds to the environment.
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 import resource
 import signal
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
+from tidegate.errors import StartError
 from tidegate.logs import flush_logs
 
 STANDARD_INPUT = 0
@@ -49,6 +51,65 @@ def schedule_in_batches() -> None:
     """
     if hasattr(os, "SCHED_BATCH"):  # Linux only
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def run_on(processors: Sequence[int], number: int, setting: str) -> None:
+    """Have this thread, and those it starts, run on the processor that the worker ``number``, from 1, is to have.
+
+    Without any the system chooses. Raises StartError where there is no such processor, or not for us; ``setting`` is
+    what names them.
+    """
+    if not processors:
+        return
+    found = _own_processors(setting)
+    _move_to(processors[(number - 1) % len(processors)], found, setting)
+    _Processors.found = found
+
+
+def check_processors(processors: Sequence[int], workers: int, setting: str) -> None:
+    """Raise StartError where one of the workers could not run on the processor that it is to have."""
+    if not processors:
+        return
+    found = _own_processors(setting)
+    try:
+        for processor in sorted(set(processors[:workers])):
+            _move_to(processor, found, setting)
+    finally:
+        os.sched_setaffinity(0, found)
+
+
+def _own_processors(setting: str) -> set[int]:
+    if not hasattr(os, "sched_getaffinity"):
+        raise StartError(f"{setting}: this system does not let a process choose its processor")
+    return os.sched_getaffinity(0)
+
+
+def _move_to(processor: int, found: set[int], setting: str) -> None:
+    try:
+        os.sched_setaffinity(0, {processor})
+    except OSError as error:
+        ours = ", ".join(map(str, sorted(found)))
+        raise StartError(f"{setting}: this process cannot run on processor {processor}; it has {ours}") from error
+
+
+@contextlib.contextmanager
+def as_found() -> Iterator[None]:
+    """Run where the system had us before `run_on`: what is started meanwhile has its own settings for that."""
+    if not _Processors.found:
+        yield
+        return
+    own = os.sched_getaffinity(0)
+    with contextlib.suppress(OSError):  # the administrator has moved us: then that holds for both
+        os.sched_setaffinity(0, _Processors.found)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, own)
+
+
+class _Processors:
+    found: set[int] = set()  # noqa: RUF012 - one for the process; empty while this process was not moved
 
 
 def spare_the_collector() -> None:

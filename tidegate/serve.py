@@ -21,7 +21,7 @@ from fleet.address import MAX_PORT, Address, parse_address
 from tidegate.certificates import prepare
 from tidegate.errors import StartError, cannot_listen
 from tidegate.logs import announce
-from tidegate.process import run_until_signal, schedule_in_batches, spare_the_collector
+from tidegate.process import check_processors, run_on, run_until_signal, schedule_in_batches, spare_the_collector
 from tidegate.rule_overrides_apply import compile_game, override_policy
 from tidegate.service_notify import ServiceNotifier
 from tidegate.services import Service, core_service, edge_service, up_service
@@ -41,7 +41,9 @@ def serve_edge(settings: Settings) -> int:
     settings = prepare(settings, "edge")
     if settings.edge.workers > 1 or is_kept():
         refuse_predecessor()
+        check_processors(settings.edge.processors, settings.edge.workers, "edge.processors")
         return supervise("edge", settings, settings.edge.listen, settings.edge.workers)
+    run_on(settings.edge.processors, 1, "edge.processors")
     return _run_alone(settings, edge_service)
 
 
@@ -50,8 +52,10 @@ def serve_core(settings: Settings) -> int:
     settings = prepare(settings, "core")
     if settings.core.workers > 1:
         override_policy(compile_game(settings), settings.game.rules_file)  # once here, not by each worker
+        check_processors(settings.core.processors, settings.core.workers, "core.processors")
         _warn_of_separate_stores(settings)
         return supervise("core", settings, settings.core.listen, settings.core.workers)
+    run_on(settings.core.processors, 1, "core.processors")
     return _run_alone(settings, core_service)
 
 
@@ -71,6 +75,8 @@ def serve_worker(settings: Settings, relay: str, number: int) -> int:
     async def make(settings: Settings) -> Service:
         return await (edge_service(settings, number) if relay == "edge" else core_service(settings, number))
 
+    processors = settings.edge.processors if relay == "edge" else settings.core.processors
+    run_on(processors, number, f"{relay}.processors")
     return _run_alone(settings, make, say_ready=_tell_supervisor, make_notifier=ServiceNotifier.of_worker)
 
 

@@ -17,6 +17,8 @@ from tidegate.settings_section import (
     FlushWindowMilliseconds,
     HalfCloseSeconds,
     HoldSeconds,
+    ProcessorNumbers,
+    Processors,
     RingBytes,
     Section,
     WindowBytes,
@@ -77,6 +79,7 @@ class CoreSettings(Section):
     )
     max_sessions: int = Field(100_000, ge=1, le=1_000_000, description="Sessions at once, over all edges.")
     workers: Workers = 1
+    processors: Processors = ProcessorNumbers()
     window_bytes: WindowBytes = DEFAULT_WINDOW_BYTES
     flush_window_milliseconds: FlushWindowMilliseconds = 1.0
     drain_seconds: DrainSeconds = 30.0

@@ -18,6 +18,8 @@ from tidegate.settings_section import (
     FlushWindowMilliseconds,
     HalfCloseSeconds,
     HoldSeconds,
+    ProcessorNumbers,
+    Processors,
     RingBytes,
     Section,
     WindowBytes,
@@ -51,6 +53,7 @@ class EdgeSettings(Section):
     half_close_seconds: HalfCloseSeconds = 30.0
     close_linger_seconds: CloseLingerSeconds = 5.0
     workers: Workers = 1
+    processors: Processors = ProcessorNumbers()
     backlog: int = Field(1024, ge=1, le=65535, description="Connections the system may queue before they are accepted.")
     max_per_address: int = Field(
         16,

@@ -17,6 +17,7 @@ from games.registry import load_pack, pack_names
 from tidegate.settings_addresses import PrefixTexts, Targets
 from tidegate.settings_every_relay import TlsSettings
 from tidegate.settings_models import SECTIONS, TEXT_RULES, UNITS
+from tidegate.settings_section import ProcessorNumbers
 from tidegate.settings_sources import FRAMING, parse_scalar
 from tidegate.settings_texts import NAME_RULE
 from wire.errors import MisuseError
@@ -94,6 +95,8 @@ def rule_of(section: str, name: str) -> str:
         return "HOST:PORT, or a list of them"
     if field.annotation is PrefixTexts:
         return "a list of addresses and prefixes"
+    if field.annotation is ProcessorNumbers:
+        return "a list of numbers of processors"
     if get_origin(field.annotation) is Literal:
         return f"one of {', '.join(get_args(field.annotation))}"
     if field.annotation is bool:

@@ -18,7 +18,7 @@ from edge.edge import Edge
 from edge.handover import HandoverError
 from edge.upgrade import TakenEdge, take_over
 from tidegate.errors import StartError
-from tidegate.process import own_lifeline
+from tidegate.process import as_found, own_lifeline
 from tidegate.service_notify import ServiceNotifier, for_successor
 
 HANDOVER_VARIABLE = "TIDEGATE_HANDOVER"
@@ -89,7 +89,8 @@ def _start_successor() -> tuple[socket.socket, int]:
         theirs.set_inheritable(True)
         environment = {**for_successor(os.environ), **own_lifeline(), HANDOVER_VARIABLE: str(theirs.fileno())}
         try:
-            return ours, os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
+            with as_found():
+                return ours, os.posix_spawn(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
         except OSError:
             ours.close()
             raise

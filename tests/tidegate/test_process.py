@@ -28,6 +28,31 @@ async def program(stopping):
 sys.exit(run_until_signal(program))
 """
 
+RUN_ON = """
+import os, subprocess, sys
+from tidegate.errors import StartError
+from tidegate.process import as_found, run_on
+found = sorted(os.sched_getaffinity(0))
+show = [sys.executable, "-c", "import os; print(sorted(os.sched_getaffinity(0)))"]
+run_on([], 1, "edge.processors")
+assert sorted(os.sched_getaffinity(0)) == found
+with as_found():
+    assert sorted(os.sched_getaffinity(0)) == found
+for number in (1, 2, 3):
+    run_on([found[0], found[-1]], number, "edge.processors")
+    own = [found[-1] if number == 2 else found[0]]
+    assert sorted(os.sched_getaffinity(0)) == own
+    assert eval(subprocess.check_output(show)) == own
+    with as_found():
+        assert eval(subprocess.check_output(show)) == found
+    assert sorted(os.sched_getaffinity(0)) == own
+    os.sched_setaffinity(0, found)
+try:
+    run_on([4095], 1, "edge.processors")
+except StartError as error:
+    print(error)
+"""
+
 
 @asynccontextmanager
 async def running(
@@ -187,3 +212,11 @@ get_logger("x").info("very last")
     assert len(lines) == 1003
     assert lines[1000:1002] == ["last", "after"]
     assert "very last" in lines[-1]
+
+
+async def test_a_process_runs_on_its_own_processor_and_what_it_starts_anew_where_it_was_found() -> None:
+    async with running(sys.executable, "-c", RUN_ON, stderr=asyncio.subprocess.STDOUT) as process:
+        ours = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
+        said = await line_of(process)
+        assert said == f"edge.processors: this process cannot run on processor 4095; it has {ours}"
+        assert await process.wait() == 0

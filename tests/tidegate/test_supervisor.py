@@ -103,6 +103,27 @@ async def test_a_killed_worker_costs_only_its_own_sessions() -> None:
         assert await core.wait() == 0
 
 
+@pytest.mark.timeout(60)
+async def test_each_worker_runs_on_a_processor_of_its_own() -> None:
+    ours = sorted(os.sched_getaffinity(0))
+    game = ("--listen", ANY_PORT, "--game", "echo", "--set", f"core.processors={ours[-1:]}")
+    async with (
+        running_origin(echo) as port,
+        child("core", *game, "--origin", f"{LOOPBACK}:{port}") as (core, tunnels),
+        child(
+            *("edge", "--listen", ANY_PORT, "--core", str(tunnels), "--workers", "3"),
+            *("--set", f"edge.processors={[ours[0], ours[-1]]}"),
+        ) as (edge, players),
+    ):
+        sessions = await playing(players, 10)
+        own = [os.sched_getaffinity(pid) for pid in children_of(edge.pid)]
+        assert own == [{ours[0]}, {ours[-1]}, {ours[0]}]
+        assert os.sched_getaffinity(core.pid) == {ours[-1]}
+        assert os.sched_getaffinity(edge.pid) == set(ours)
+        for _, writer in sessions:
+            writer.transport.abort()
+
+
 async def test_workers_do_not_outlive_their_supervisor() -> None:
     core = Child("core")
     await core.start("core", "--listen", ANY_PORT, "--workers", "2")
@@ -119,6 +140,16 @@ async def test_a_port_in_use_is_said_once_for_all_workers() -> None:
     assert status == 2
     assert error.count("Address already in use") == 1
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("relay", ["edge", "core"])
+async def test_a_processor_that_is_not_there_is_said_once_and_before_any_worker(relay: str) -> None:
+    processors = f"{relay}.processors={[min(os.sched_getaffinity(0)), 4095]}"
+    game = ("--game", "echo", "--origin", f"{LOOPBACK}:9") if relay == "core" else ()
+    status, error = await run_to_the_end(relay, "--listen", ANY_PORT, *game, "--workers", "2", "--set", processors)
+    assert status == 2
+    assert error.count(f"{relay}.processors: this process cannot run on processor 4095") == 1
+    assert "worker" not in error
 
 
 async def test_a_worker_is_not_started_by_hand() -> None:
