@@ -300,7 +300,6 @@ async def test_a_successor_runs_where_its_own_settings_say(tmp_path: Path) -> No
         assert await made.drain() == 0
 
 
-
 async def test_five_upgrades_leak_nothing() -> None:
     async with edges() as edge:
         pairs = [await edge.join() for _ in range(3)]
