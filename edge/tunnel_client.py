@@ -406,7 +406,7 @@ async def _say_leave(call: Call, tunnel: EdgeTunnel, reason: Reason) -> None:
     with contextlib.suppress(CallError, TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             await call.write(leave)
-            await call.done_writing()
+            call.done_writing()
 
 
 async def _expect(call: Call, kind: str) -> tunnel_pb2.AttachResponse:

@@ -16,6 +16,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,9 @@ from pathlib import Path
 from wire.errors import TidegateError
 
 CHECKSUM_BYTES = 32
+
+ABANDONED_SECONDS = 3600.0
+"""A file that was begun so long ago and has not taken its place is nobody's: its writer was killed."""
 
 
 class KeptFileError(TidegateError):
@@ -71,7 +75,8 @@ def _read_bounded(path: Path, max_bytes: int) -> bytes:
 
 def replace_kept(path: Path, magic: bytes, body: bytes) -> None:
     """Put a whole file where the old one was, readable by its owner only; blocks. Raises OSError."""
-    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    _remove_abandoned(path)
+    descriptor, fresh = tempfile.mkstemp(prefix=_fresh_prefix(path), dir=path.parent)
     try:
         with open(descriptor, "wb") as file:
             file.write(magic + sha256(body).digest())
@@ -88,6 +93,20 @@ def replace_kept(path: Path, magic: bytes, body: bytes) -> None:
         os.fsync(folder)  # or the name may be gone after a power cut
     finally:
         os.close(folder)
+
+
+def _fresh_prefix(path: Path) -> str:
+    return f".{path.name}."
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what writers have left that were killed, or each such end would leave a file for good."""
+    latest = time.time() - ABANDONED_SECONDS
+    with contextlib.suppress(OSError):  # then there is one more of them
+        for entry in os.scandir(path.parent):
+            is_fresh = entry.name.startswith(_fresh_prefix(path)) and entry.is_file(follow_symlinks=False)
+            if is_fresh and entry.stat(follow_symlinks=False).st_mtime < latest:
+                os.unlink(entry)
 
 
 def _open_at_once(path: str, flags: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet.kept_file import KeptFileError, Sealed, read_kept, replace_kept
+from fleet.kept_file import ABANDONED_SECONDS, KeptFileError, Sealed, read_kept, replace_kept
 
 MAGIC = b"tidegate-test\n"
 BODY = b"kept"
@@ -55,3 +55,17 @@ def test_what_another_user_put_there_is_refused(path: Path, monkeypatch: pytest.
     monkeypatch.setattr(os, "fstat", lambda _: os.stat_result(status))
     with pytest.raises(KeptFileError, match="belongs to another user"):
         read_kept(path, MAGIC, "a test", len(SEALED))
+
+
+def test_what_a_killed_writer_left_is_removed_when_nobody_can_be_at_it_any_more(path: Path) -> None:
+    old, young, other = (path.parent / name for name in (".kept.abcdefgh", ".kept.ijklmnop", ".kept-too.abcdefgh"))
+    folder = path.parent / ".kept.folder12"
+    folder.mkdir()
+    for each in (old, young, other):
+        each.write_bytes(b"half")
+    for each in (old, other, folder):
+        os.utime(each, (0, os.stat(each).st_mtime - ABANDONED_SECONDS - 1))
+
+    replace_kept(path, MAGIC, BODY)
+
+    assert sorted(each.name for each in path.parent.iterdir()) == sorted((young.name, other.name, folder.name, "kept"))

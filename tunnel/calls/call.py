@@ -149,7 +149,7 @@ class Call:
             await room
             self._check_open()
 
-    async def done_writing(self) -> None:
+    def done_writing(self) -> None:
         """As a client: there are no more messages."""
         if self.status is None and not self._has_ended:
             self._has_ended = True

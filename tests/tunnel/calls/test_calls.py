@@ -57,7 +57,7 @@ async def test_messages_of_all_sizes_go_there_and_back(whose: str) -> None:
             message = bytes(range(256)) * (size // 256) + bytes(size % 256)
             await call.write(Text(message))
             assert await call.read() == message
-        await call.done_writing()
+        call.done_writing()
         assert await call.read() is None
         assert call.status is Status.OK
 
@@ -71,7 +71,7 @@ async def test_many_messages_keep_their_order(whose: str) -> None:
         async def say_all() -> None:
             for message in sent:
                 await call.write(Text(message))
-            await call.done_writing()
+            call.done_writing()
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(say_all())
@@ -276,7 +276,7 @@ async def test_two_may_wait_for_room() -> None:
         await asyncio.sleep(0)
         may_read.set()
         await asyncio.gather(told.wait(), writing)
-        await call.done_writing()
+        call.done_writing()
         assert await call.read() is None
         assert call.is_full, "nothing more is to be sent"
 
