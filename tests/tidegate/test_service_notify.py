@@ -78,11 +78,11 @@ async def test_the_event_loop_says_that_it_turns_and_shows_where_it_hung(
     try:
         for _ in range(3):
             await manager.until_field("WATCHDOG", "1", since=len(manager.messages))
-        core.send_signal(signal.SIGSTOP)
-        core.send_signal(signal.SIGABRT)
-        core.send_signal(signal.SIGCONT)
+        core.send_signal(
+            signal.SIGABRT
+        )  # not to one that was stopped: there any thread takes it, and shows one that runs
         assert await core.wait() == -signal.SIGABRT
-        assert "in _run_alone" in core.last_words, "the stack of the thread with the event loop"
+        assert "in _run_alone" in core.last_words, f"no stack of the thread with the event loop: {core.last_words}"
     finally:
         await core.stop()
 
