@@ -78,9 +78,8 @@ async def test_the_event_loop_says_that_it_turns_and_shows_where_it_hung(
     try:
         for _ in range(3):
             await manager.until_field("WATCHDOG", "1", since=len(manager.messages))
-        core.send_signal(
-            signal.SIGABRT
-        )  # not to one that was stopped: there any thread takes it, and shows one that runs
+        # Not while it is stopped: any of its threads takes it then, and shows an event loop that runs on meanwhile.
+        core.send_signal(signal.SIGABRT)
         assert await core.wait() == -signal.SIGABRT
         assert "in _run_alone" in core.last_words, f"no stack of the thread with the event loop: {core.last_words}"
     finally:
