@@ -102,11 +102,16 @@ def _fresh_prefix(path: Path) -> str:
 def _remove_abandoned(path: Path) -> None:
     """Remove what writers have left that were killed, or each such end would leave a file for good."""
     latest = time.time() - ABANDONED_SECONDS
-    with contextlib.suppress(OSError):  # then there is one more of them
-        for entry in os.scandir(path.parent):
-            is_fresh = entry.name.startswith(_fresh_prefix(path)) and entry.is_file(follow_symlinks=False)
-            if is_fresh and entry.stat(follow_symlinks=False).st_mtime < latest:
-                os.unlink(entry)
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(_fresh_prefix(path)):
+                _remove_if_older(entry, latest)
+
+
+def _remove_if_older(entry: "os.DirEntry[str]", latest: float) -> None:
+    with contextlib.suppress(OSError):  # another process that shares the file was faster, or there is one more of them
+        if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < latest:
+            os.unlink(entry)
 
 
 def _open_at_once(path: str, flags: int) -> int:
