@@ -85,11 +85,14 @@ class Terraform:
         self._is_ready = False
 
     def _bound_retries(self) -> None:
-        """Have providers ask once: what the emulator does not know would otherwise be asked again for minutes."""
+        """Have providers ask twice: what the emulator does not know would otherwise be asked again for minutes.
+
+        Once is too little: a connection that the emulator closes between two questions takes the next one with it.
+        """
         texts = [each.read_text() for each in sorted(self.folder.glob("*.tf"))]
         blocks = [block for text in texts for block in re.findall(r'^provider "aws" {\n(.*?)^}', text, re.M | re.S)]
         aliases = [found[0] if (found := re.findall(r"^\s*alias\s*=.*$", block, re.M)) else "" for block in blocks]
-        bounded = [f'provider "aws" {{\n{alias}\n  max_retries = 1\n}}\n' for alias in aliases]
+        bounded = [f'provider "aws" {{\n{alias}\n  max_retries = 2\n}}\n' for alias in aliases]
         if bounded:
             (self.folder / "retries_override.tf").write_text("\n".join(bounded))
 
