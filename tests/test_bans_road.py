@@ -145,6 +145,7 @@ async def test_an_edge_that_comes_later_is_told_too() -> None:
     async with running_origin(echo) as port, running_core(core_config(port), load_pack("echo")) as core:
         core.service.set_bans([BAN])
         async with running_edge(edge_config(core.port)) as edge:
+            await edge.wait_ready()  # the bans may be there before the port is open
             await until(lambda: len(edge.bans) == 1)
             assert await told(await connect(edge)) == BAN.notice
             await leave(edge)
@@ -156,6 +157,7 @@ async def test_bans_outlive_the_core_until_another_has_said_who_is_banned() -> N
         config = core_config(origin, port=port)
         core = await first.enter_async_context(running_core(config, load_pack("echo")))
         async with running_edge(edge_config(port)) as edge:
+            await edge.wait_ready()
             core.service.set_bans([BAN])
             await until(lambda: len(edge.bans) == 1)
             await first.aclose()
@@ -229,6 +231,7 @@ async def test_a_set_that_its_core_did_not_finish_is_not_used() -> None:
         config = core_config(origin, port=port)
         core = await first.enter_async_context(running_core(config, load_pack("echo")))
         async with running_edge(edge_config(port)) as edge:
+            await edge.wait_ready()
             core.service.change_bans([BAN], [])
             await until(lambda: len(edge.bans) == 1)
             begun(core)
