@@ -7,7 +7,7 @@ ends; what is read here is good enough to see whether somebody else uses the mac
 import contextlib
 import os
 import resource
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tidegate.gameday.process_figures import field_kibibytes
@@ -27,15 +27,11 @@ def families_of(pids: Iterable[int], proc: Path = PROC) -> tuple[int, ...]:
     return tuple(sorted(family))
 
 
-def give_processors(pids: Sequence[int], proc: Path = PROC) -> None:
-    """Have each of these processes, with its descendants, run on a processor of its own; there must be as many.
-
-    What they start later runs there, too.
-    """
-    for pid, processor in zip(pids, sorted(os.sched_getaffinity(0)), strict=False):
-        for task in _tasks_of(families_of([pid], proc), proc):
-            with contextlib.suppress(ProcessLookupError):  # a thread that ended meanwhile
-                os.sched_setaffinity(task, {processor})
+def place(pid: int, processor: int, proc: Path = PROC) -> None:
+    """Have a process and its descendants run on one processor; what they start later runs there, too."""
+    for task in _tasks_of(families_of([pid], proc), proc):
+        with contextlib.suppress(ProcessLookupError):  # a thread that ended meanwhile
+            os.sched_setaffinity(task, {processor})
 
 
 def _tasks_of(pids: Iterable[int], proc: Path) -> Iterator[int]:

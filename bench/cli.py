@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -28,8 +29,8 @@ from bench.run import Plan, measure_all
 DEFAULT_OUTPUT = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 5.0, 2.0
 ROUNDS, QUICK_ROUNDS = 3, 1
-RELAYS = 2
-"""Of a contestant: with fewer processors, none gets one of its own."""
+PROCESSORS = 2
+"""For an edge and a core: with fewer, nothing is placed."""
 
 TABLE_COLUMNS = 150
 """Width of the tables where the output is no terminal."""
@@ -65,7 +66,7 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(metavar="COUNT", min=1, max=100, help=f"Rounds, of which the median counts; {ROUNDS}.")
     ] = None,
-    pin: Annotated[bool, typer.Option(help="Flat out, give each relay of a pair a processor.")] = True,
+    pin: Annotated[bool, typer.Option(help="Flat out, give each process its processor.")] = True,
     output: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the results go.")] = DEFAULT_OUTPUT,
 ) -> None:
     """Measure the relay beside a pair of HAProxies and others.
@@ -83,14 +84,15 @@ def bench(
       python -m bench --load 1000x20 --only tidegate,haproxy --seconds 3
       python -m bench --load idle --only tidegate --rounds 1
     """
+    loads = _chosen("--load", load, LOADS_BY_NAME) or [each for each in LOADS if each.is_quick or not quick]
     plan = Plan(
-        loads=_chosen("--load", load, LOADS_BY_NAME) or [each for each in LOADS if each.is_quick or not quick],
+        loads=[replace(each, starts=1) for each in loads] if quick else loads,
         contestants=_chosen("--only", only, CONTESTANTS_BY_NAME)
         or [each for each in CONTESTANTS if each.is_quick or not quick],
         seconds=seconds or (QUICK_SECONDS if quick else SECONDS),
         rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
         open_files=allow_many_open_files(),
-        pins=pin and len(os.sched_getaffinity(0)) >= RELAYS,
+        pins=pin and len(os.sched_getaffinity(0)) >= PROCESSORS,
     )
     try:
         raise typer.Exit(_measure_and_judge(plan, output, is_quick=quick))

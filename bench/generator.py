@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
+from bench.accounting import place
 from bench.errors import BenchError
 from bench.loads import Load
 from bench.processes import Process, free_port, running
@@ -121,13 +122,14 @@ async def run_load(
     seconds: float,
     warm_up_seconds: float,
     watched: Iterable[int],
+    processor: int | None = None,
     greeting_bytes: int = 0,
     on_measuring: Callable[[], Awaitable[None]] | None = None,
 ) -> LoadResult:
     """Put a load on a port of this machine; ``on_measuring`` is awaited when the measured interval has begun.
 
     Each session first passes over ``greeting_bytes`` from the origin. The CPU time of the ``watched`` processes is
-    that of the measured interval. Raises BenchError.
+    that of the measured interval. ``processor`` is where the load itself runs, if that matters. Raises BenchError.
     """
     options = {
         "port": port,
@@ -142,6 +144,8 @@ async def run_load(
         "watch": ",".join(map(str, watched)),
     }
     async with running("load", programs.load, *(f"{name}={value}" for name, value in options.items())) as process:
+        if processor is not None:
+            place(process.pid, processor)
         await process.wait_for("^measuring$", warm_up_seconds + SLACK_SECONDS)
         if on_measuring is not None:
             await on_measuring()

@@ -87,7 +87,7 @@ def _late(plan: Plan, results: Results) -> Iterator[str]:
 
 def _table(load: Load, plan: Plan, results: Results) -> Table:
     columns = IDLE_COLUMNS if load.is_idle else BUSY_COLUMNS
-    title = f"{load.title} (each relay on a processor of its own)" if plan.pins and load.is_pinned else load.title
+    title = f"{load.title} (each process on its processor)" if plan.pins and load.is_pinned else load.title
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("")
     for column in columns:

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.accounting import families_of, give_processors, memory_bytes
+from bench.accounting import families_of, memory_bytes, place
 from bench.contestants import Contestant, Order
 from bench.errors import BenchError
 from bench.figures import Results, Sample
@@ -30,7 +30,7 @@ LEAST_SHARE_OF_SESSIONS = 0.9
 class Plan:
     """What is measured: which loads and contestants, how long and how often, with how many open files each.
 
-    With ``pins`` each relay has a processor in those loads that say so.
+    With ``pins`` every process has its processor in those loads that say so.
     """
 
     loads: Sequence[Load]
@@ -48,7 +48,7 @@ class Plan:
     def turns(self) -> Iterator[tuple[int, Load, Contestant]]:
         """Yield every measurement in its order: round (from 1), load, contestant."""
         for load in self.loads:
-            for number in range(1, self.rounds + 1):
+            for number in range(1, self.rounds * load.starts + 1):
                 for contestant in self.contestants:
                     if not load.contestants or contestant.name in load.contestants:
                         yield number, load, contestant
@@ -93,8 +93,14 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
         said_first = greeting()
         origin, origin_port = await stack.enter_async_context(running_origin(programs, said_first))
         chain = await contestant.start(stack, Order(origin_port, load.sessions, folder))
+        load_processor = None
         if plan.pins and load.is_pinned:
-            give_processors([relay.pid for relay in chain.relays])
+            # Whoever talks to each other is on different ones, so nobody waits for the processor of his neighbour.
+            first, second = sorted(os.sched_getaffinity(0))[:2]
+            load_processor = second
+            place(origin.pid, first)
+            for relay, processor in zip(chain.relays, (first, second), strict=False):
+                place(relay.pid, processor)
         relays = families_of(relay.pid for relay in chain.relays)
         before = memory_bytes(relays)
         after: list[int] = []
@@ -106,9 +112,10 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
             programs,
             load,
             port=chain.port,
-            seconds=plan.seconds,
+            seconds=plan.seconds / load.starts,
             warm_up_seconds=plan.warm_up_seconds,
             watched=(*relays, origin.pid),
+            processor=load_processor,
             greeting_bytes=len(said_first),
             # Reading it takes the relays' time, so only where there is nothing else to measure.
             on_measuring=read_memory if load.is_idle and relays else None,

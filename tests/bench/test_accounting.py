@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.accounting import families_of, give_processors, machine_seconds, memory_bytes, processor_seconds
+from bench.accounting import families_of, machine_seconds, memory_bytes, place, processor_seconds
 
 
 def make_process(proc: Path, pid: int, parent: int, **files: str) -> None:
@@ -25,7 +25,7 @@ def test_a_family_is_a_process_with_all_its_descendants(tmp_path: Path) -> None:
     assert families_of([99], tmp_path) == ()
 
 
-def test_each_relay_gets_a_processor_with_all_its_threads_and_children() -> None:
+def test_a_process_is_placed_with_all_its_threads_and_children() -> None:
     program = (
         "import subprocess, sys, threading\n"
         "threading.Thread(target=sys.stdin.read).start()\n"
@@ -40,7 +40,8 @@ def test_each_relay_gets_a_processor_with_all_its_threads_and_children() -> None
     ]
     try:
         children = [int(relay.stdout.readline()) for relay in relays if relay.stdout is not None]
-        give_processors([relay.pid for relay in relays])
+        for relay, processor in zip(relays, processors, strict=False):
+            place(relay.pid, processor)
 
         for relay, child, processor in zip(relays, children, processors, strict=False):
             own = {processor}
