@@ -13,6 +13,7 @@ from edge.edge_tunnel import SocketAddress
 from edge.prefixes import pack_address
 from edge.proxy_header import ProxyFault, read_proxy_header
 from edge.rounds import NEVER
+from tunnel.link import LinkEvents
 from tunnel.session import Session
 from tunnel.socket_link import SocketLink
 from wire.reasons import Reason
@@ -180,7 +181,7 @@ def _due(since_seconds: float, allowed_seconds: float) -> float:
     return since_seconds + allowed_seconds if allowed_seconds else NEVER
 
 
-class HeaderWait:
+class HeaderWait(LinkEvents):
     """Stands where the session will stand, and collects the header. At most one read more than a header is held."""
 
     __slots__ = ("_collected", "_door", "_link")

@@ -1,4 +1,7 @@
 # C types for tunnel/counters.py, used when it is compiled.
+cimport cython
+
+@cython.final
 cdef class Counters:
     cdef public long long frames_serverbound
     cdef public long long frames_clientbound

@@ -216,12 +216,13 @@ class TunnelEnd(Generic[Message]):
 
     def handle_batch(self, batch: tunnel_pb2.Batch) -> None:
         """Hand the chunks of a batch to their sessions; raises TunnelFault."""
+        chunks = batch.chunks  # a copy each time
         self.counters.batches_received += 1
-        self.flow.batch_received.note(len(batch.chunks))
-        if not 1 <= len(batch.chunks) <= MAX_BATCH_BYTES:
-            raise TunnelFault(f"batch of {len(batch.chunks)} bytes: 1 to {MAX_BATCH_BYTES} are allowed")
+        self.flow.batch_received.note(len(chunks))
+        if not 1 <= len(chunks) <= MAX_BATCH_BYTES:
+            raise TunnelFault(f"batch of {len(chunks)} bytes: 1 to {MAX_BATCH_BYTES} are allowed")
         self.queue.check()
-        deliver_chunks(batch.chunks, self.sessions)
+        deliver_chunks(chunks, self.sessions)
 
     def handle_close(self, close: tunnel_pb2.Close) -> None:
         """The other end has done with a slot; raises TunnelFault."""

@@ -361,7 +361,8 @@ class Outbox(Generic[Message]):
         if self.buffer.size_bytes:
             chunks = self.buffer.take()
             self.buffer.sealed_bytes += len(chunks)
-            message = self._message(batch=tunnel_pb2.Batch(chunks=chunks))
+            message = self._message()
+            message.batch.chunks = chunks  # a batch given to the constructor would be packed and parsed once more
             message.sequence = self._delivery.add(message, len(chunks))
 
     def _relieve(self) -> None:

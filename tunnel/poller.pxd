@@ -1,10 +1,17 @@
 # C types for tunnel/poller.py, used when it is compiled. Bounds checks stay on.
 cimport cython
+from cpython cimport array
 
 from tunnel cimport system
+from tunnel.link cimport Link
+from wire cimport memory, packing
 
-cdef class Pollable:
+cdef Py_ssize_t _LINK_BYTES
+cdef int _PREFETCH_DEPTHS
+
+cdef class Pollable(Link):
     cpdef ready(self, unsigned int mask)
+    cdef prefetch(self, int depth)
     cpdef read(self)
     cpdef flush(self)
     cpdef fail(self, object error)
@@ -14,13 +21,16 @@ cdef class Poller:
     cdef object _epoll
     cdef list _links
     cdef Py_ssize_t _count
+    cdef array.array _ready
     cdef list _unsent
     cdef list _again
 
     cpdef flush_soon(self, Pollable link)
     cpdef read_soon(self, Pollable link)
-    @cython.locals(links=list, link=Pollable, found=cython.longlong)
+    @cython.locals(links=list, link=Pollable, found=cython.longlong, ready=array.array, count=int, place=int)
     cpdef run(self)
+    @cython.locals(links=list, ready=array.array, link=Pollable, depth=int, place=int)
+    cdef _prefetch(self, int count)
     @cython.locals(links=list, link=Pollable)
     cpdef flush(self)
     @cython.locals(links=list, link=Pollable)

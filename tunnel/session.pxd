@@ -2,14 +2,18 @@
 cimport cython
 
 from tunnel.counters cimport Counters
-from wire cimport packing
+from tunnel.link cimport Link, LinkEvents
+from wire cimport memory, packing
 from wire.chunks cimport ChunkBuffer, check_chunks, read_length, read_slot
 from wire.credits cimport ReceiveCredit, SendCredit
 from wire.guard cimport Guard
 from wire.scanner cimport Scanner
 from wire.watcher cimport Watcher
 
-cdef class Session:
+cdef Py_ssize_t _PREFETCHED_AT_ONCE
+cdef Py_ssize_t _SESSION_BYTES, _GUARD_BYTES, _SCANNER_BYTES, _CREDIT_BYTES, _LINK_BYTES
+
+cdef class Session(LinkEvents):
     cdef public Py_ssize_t slot
     cdef public bytes session_id
     cdef public object reason
@@ -25,7 +29,7 @@ cdef class Session:
     cdef Py_ssize_t _withheld
     cdef SendCredit _send
     cdef ReceiveCredit _receive
-    cdef object _link
+    cdef Link _link
     cdef bytes _pending
     cdef bint _is_split
     cdef bytearray _unsent
@@ -43,11 +47,14 @@ cdef class Session:
     @cython.locals(scanner=Scanner, before=cython.longlong, span=bytes, guard=Guard)
     cpdef link_data(self, bytes data)
 
-    @cython.locals(size=Py_ssize_t, rechecker=Scanner, before=cython.longlong)
+    @cython.locals(size=Py_ssize_t, rechecker=Scanner, before=cython.longlong, link=Link)
     cpdef tunnel_data(self, bytes data)
     cpdef tunnel_end(self)
     cpdef tunnel_event(self, bytes event)
 
+    @cython.locals(guard=Guard)
+    cdef prefetch(self, int depth)
+    cdef prefetch_delivery(self)
     cdef _wait_for_more(self, Scanner scanner)
     cdef _wait_for_player(self, Py_ssize_t idle_frame_bytes)
     cdef _wait_no_more(self)
@@ -70,6 +77,12 @@ cdef class Session:
     @cython.locals(counters=Counters)
     cdef _count(self, long long frames, Py_ssize_t size, bint serverbound)
 
-@cython.locals(position=Py_ssize_t, size=Py_ssize_t, header=Py_ssize_t, start=Py_ssize_t, slot=Py_ssize_t,
-               kind=int, data_kind=int, end_kind=int, session=Session)
+@cython.locals(position=Py_ssize_t, count=Py_ssize_t, place=Py_ssize_t, header=Py_ssize_t, start=Py_ssize_t,
+               kind=int, data_kind=int, end_kind=int, session=Session, addressed=list)
 cpdef deliver_chunks(bytes batch, dict sessions)
+
+@cython.locals(place=Py_ssize_t, session=Session)
+cdef _prefetch(list sessions, Py_ssize_t start, Py_ssize_t end)
+
+@cython.locals(addressed=list, position=Py_ssize_t, size=Py_ssize_t, slot=Py_ssize_t, session=Session)
+cdef list _addressed(bytes batch, dict sessions)

@@ -1,5 +1,6 @@
 # C types for tunnel/socket_link.py, used when it is compiled.
 cimport cython
+from tunnel.link cimport LinkEvents
 from tunnel.poller cimport Pollable, Poller
 from tunnel cimport system
 
@@ -7,7 +8,7 @@ cdef unsigned int _WRITABLE, _NEARLY_OVER, _NEWS
 cdef Py_ssize_t _READ_BYTES, _READS_AT_ONCE
 
 cdef class SocketLink(Pollable):
-    cdef public object events
+    cdef public LinkEvents events
     cdef Poller _poller
     cdef object _socket
     cdef int _descriptor
@@ -27,7 +28,8 @@ cdef class SocketLink(Pollable):
     cdef bint _is_full
 
     cpdef ready(self, unsigned int mask)
-    @cython.locals(reads=int, data=bytes)
+    cdef prefetch(self, int depth)
+    @cython.locals(reads=int, data=bytes, events=LinkEvents)
     cpdef read(self)
     @cython.locals(queued=list, data=bytes, sent=Py_ssize_t)
     cpdef flush(self)

@@ -119,6 +119,11 @@ class SocketLink(Pollable):
                 self._is_nearly_over = True
             self.read()
 
+    def prefetch(self, depth: int) -> None:
+        """Have that fetched which the session needs to read."""
+        if self.events is not None:
+            self.events.prefetch(depth)
+
     def read(self) -> None:
         """Hand on what is there, as long as nobody pauses the link.
 

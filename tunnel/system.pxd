@@ -1,9 +1,13 @@
 # The compiled form of tunnel/system.py: the same calls, in C. Who compiles against it never imports that module's.
+from cpython cimport array
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.object cimport Py_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdint cimport uint32_t
+
+from wire cimport packing
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int descriptor, void *buffer, size_t size, int flags)
@@ -63,17 +67,16 @@ cdef inline Py_ssize_t transmit(int descriptor, object data) except -1:
         else:
             PyErr_CheckSignals()
 
-cdef inline list take_ready(object epoll, int limit):
-    cdef epoll_event ready[_MAX_READY]
-    cdef list found = []
+cdef inline int take_ready(object epoll, array.array ready) except -1:
+    cdef epoll_event found[_MAX_READY]
     cdef int descriptor = epoll.fileno()
     cdef int count
     cdef int index
-    count = epoll_wait(descriptor, ready, min(limit, <int>_MAX_READY), 0)
+    count = epoll_wait(descriptor, found, min(<int>Py_SIZE(ready), <int>_MAX_READY), 0)
     if count < 0:
         if errno != EINTR:
             PyErr_SetFromErrno(OSError)
-        return found
+        return 0
     for index in range(count):
-        found.append((<long long>ready[index].data.fd) << 32 | ready[index].events)
-    return found
+        packing.write_amount(ready, index, (<long long>found[index].data.fd) << 32 | found[index].events)
+    return count

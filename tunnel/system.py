@@ -6,6 +6,7 @@ a session's whole work. Both forms do the same: `tests/tunnel/test_socket_link.p
 
 import os
 import select
+from array import array
 
 
 def receive(descriptor: int, size: int) -> bytes | None:
@@ -27,9 +28,12 @@ def transmit(descriptor: int, data: bytes | bytearray) -> int:
         return 0
 
 
-def take_ready(epoll: select.epoll, limit: int) -> list[int]:
-    """Return which sockets of a set are ready, without waiting: descriptor << 32 | events, for ``limit`` at most.
+def take_ready(epoll: select.epoll, ready: "array[int]") -> int:
+    """Put into ``ready`` which sockets of a set are, without waiting: descriptor << 32 | events; return how many.
 
-    ``limit`` is at most 128, for the same reason. Raises OSError.
+    As many as there is room for, at most 128, for the same reason. Raises OSError.
     """
-    return [descriptor << 32 | events for descriptor, events in epoll.poll(0, limit)]
+    found = epoll.poll(0, len(ready))
+    for place, (descriptor, events) in enumerate(found):
+        ready[place] = descriptor << 32 | events
+    return len(found)

@@ -20,6 +20,7 @@ cpdef Py_ssize_t read_slot(bytes batch, Py_ssize_t position) except -1
 @cython.locals(value=Py_ssize_t, index=Py_ssize_t)
 cpdef Py_ssize_t read_length(bytes batch, Py_ssize_t position) except -1
 
+@cython.final
 cdef class ChunkBuffer:
     cdef object _wake
     cdef object _rest

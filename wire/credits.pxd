@@ -1,4 +1,7 @@
 # C types for wire/credits.py, used when it is compiled.
+cimport cython
+
+@cython.final
 cdef class SendCredit:
     cdef public Py_ssize_t available
     cdef public Py_ssize_t window_bytes
@@ -7,6 +10,7 @@ cdef class SendCredit:
     cpdef bint is_low(self)
     cpdef grant(self, Py_ssize_t size)
 
+@cython.final
 cdef class ReceiveCredit:
     cdef Py_ssize_t _taken
     cdef Py_ssize_t _threshold

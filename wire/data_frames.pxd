@@ -4,6 +4,7 @@ cimport cython
 cdef int _DATA, _HEADERS, _PUSH_PROMISE, _WINDOW_UPDATE, _CONTINUATION, _OTHER, _END_HEADERS, _PADDED
 cdef Py_ssize_t _HEADER_BYTES, _MAX_OTHER_BYTES
 
+@cython.final
 cdef class FrameCutter:
     cdef Py_ssize_t _max_frame_bytes
     cdef Py_ssize_t _preface

@@ -1,16 +1,20 @@
 # C types for wire/guard.py, used when it is compiled. Bounds checks stay on: `_span` comes from a network.
 cimport cython
+from libc.stdint cimport int64_t
 from cpython cimport array as c_array
 
-from wire cimport packing
+from wire cimport buckets as token_buckets
+from wire cimport memory, packing
 from wire.program cimport Program
 from wire.scanner cimport Scanner
 from wire.tables cimport Choice, Entry, Tables
 from wire.watcher cimport read_number
 
 cdef int FRAME_RATE, BYTE_RATE, SESSION_WORD, OPCODE, STATE, COUNTER, TRAILER, SIZE, PACKET_RATE, LAYOUT, DISTANCE
+cdef Py_ssize_t _BUCKETS_BYTES
 cdef int OFF, AUDIT, NOTIFY, ANSWER, CLOSE
 
+@cython.final
 cdef class Guard:
     cdef Tables _tables
     cdef object _refused
@@ -44,6 +48,7 @@ cdef class Guard:
     @cython.locals(size=Py_ssize_t, position=Py_ssize_t, begin=Py_ssize_t, length=Py_ssize_t, counter=Py_ssize_t,
                    out=bytearray)
     cpdef bytes check(self, bytes span, Scanner scanner, long long now)
+    cdef prefetch(self, int depth)
     cpdef bint has_findings(self) except -1
 
     @cython.locals(tables=Tables, word=cython.longlong, is_call=bint, entry=Entry, check=int)
@@ -92,9 +97,9 @@ cdef class Guard:
     cdef bint _opaque(self, long long word) except -1
     cdef bint _is_opaque(self) except -1
 
-    cdef long long _interval(self, Py_ssize_t place) except? -1
+    cdef int64_t _interval(self, Py_ssize_t place) except? -1
 
-    @cython.locals(full=cython.longlong)
+    @cython.locals(limit=cython.longlong)
     cdef bint _charge(self, Py_ssize_t place, long long charge) except -1
 
     @cython.locals(tables=Tables, place=Py_ssize_t)

@@ -8,8 +8,8 @@ Legal (state, packet) pairs stand in the rules. Packets of the player change the
 says changes it too (`apply`), and then what was legal before stays so for a while, because the client may not have
 heard yet.
 
-Rates are token buckets kept as one number each: the time at which the bucket would be full again (the "generic cell
-rate algorithm"). A frame that is refused for its rate takes nothing out, so a flood gets the rate, not less.
+Rates are token buckets (`wire.buckets`). A frame that is refused for its rate takes nothing out, so a flood gets the
+rate, not less.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 
-from wire import packing
+from wire import buckets as token_buckets
+from wire import memory, packing
 from wire import tables as verdicts_of
 from wire.events import unpack_event
 from wire.program import Program
 from wire.reasons import Reason
+from wire.rules import Bucket
 from wire.scanner import Scanner
 from wire.steps import MEMORIES
 from wire.tables import REASONS, Entry, Tables
@@ -53,6 +55,8 @@ MAX_REFUSED_BYTES = 2048
 """Of a refused frame, what is kept to be explained: the longest packet of the first game is 1.7 KiB."""
 
 NOTICE_INTERVAL_NS = 1_000_000_000
+
+_BUCKETS_BYTES = 64  # of the array itself, where its numbers stand
 
 # Shared by all sessions that have nothing of their own there, which idle ones have not; never changed.
 _NO_MEMORIES: list[bytes] = [b""] * MEMORIES
@@ -128,7 +132,7 @@ class Guard:
         self._flags = 0
         self._old_flags = 0
         self._changed_until = 0  # until when the old state and flags still count
-        self._buckets: array[int] | None = None  # when each will be full again; made when the first frame comes
+        self._buckets: array[int] | None = None  # made when the first frame comes
         self._memories: list[bytes] = _NO_MEMORIES
         self._expected = 0  # the packet counter of the client's next frame
         self._forwarded = 0  # what the game server expects there
@@ -208,8 +212,8 @@ class Guard:
         )
         buckets: dict[str, int] = {}
         if self._buckets is not None:
-            for bucket, full in zip(self._tables.rules.buckets, self._buckets, strict=True):
-                buckets[bucket.name] = full
+            for place, full in token_buckets.save(self._buckets, self._now).items():
+                buckets[self._tables.rules.buckets[place].name] = full
         return numbers, buckets, list(self._memories), dict(self.identity)
 
     def restore(
@@ -241,9 +245,16 @@ class Guard:
             raise ValueError("a guard of other rules")
         self.is_logged_in = bool(is_logged_in)
         if buckets:
-            self._buckets = array("q", [buckets.get(bucket.name, 0) for bucket in self._tables.rules.buckets])
+            self._buckets = _placed(self._tables.rules.buckets, buckets)
         self._memories = list(memories)
         self.identity = dict(identity)
+
+    def prefetch(self, depth: int) -> None:
+        """Have the buckets fetched, which `check` needs, so many references away."""
+        if depth == 0:
+            memory.prefetch(self._buckets, _BUCKETS_BYTES)
+        else:
+            memory.prefetch_amounts(self._buckets)
 
     def check(self, span: bytes, scanner: Scanner, now: int) -> bytes:
         """Return what of a span of whole frames may go on; nothing once ``closing`` is set."""
@@ -254,7 +265,7 @@ class Guard:
         begin = 0  # where what was not copied yet begins
         out: bytearray | None = None
         if self._buckets is None:
-            self._buckets = _empty(len(self._tables.rules.buckets))
+            self._buckets = token_buckets.restore({})
         self._span = span
         self._now = now
         while position < size:
@@ -312,8 +323,8 @@ class Guard:
             self._old_flags = _moved(self._old_flags, old.flags, new.flags)
         buckets = self._buckets
         if buckets is not None:
-            full = {bucket.name: amount for bucket, amount in zip(old.buckets, buckets, strict=True)}
-            self._buckets = array("q", [full.get(bucket.name, 0) for bucket in new.buckets])
+            saved = token_buckets.save(buckets, self._now)
+            self._buckets = _placed(new.buckets, {old.buckets[place].name: full for place, full in saved.items()})
         self._tables = tables
 
     # One frame: the one of `_span` that begins at `_start`. Each check says whether the frame goes on.
@@ -530,14 +541,8 @@ class Guard:
 
     def _charge(self, place: int, charge: int) -> bool:
         """Take ``charge`` nanoseconds out of a bucket; False, and nothing taken, when there are not as many."""
-        full = packing.read_amount(self._buckets, place)  # type: ignore[arg-type] # made by check
-        if full < self._now:
-            full = self._now
-        full += charge
-        if full - self._now > packing.read_amount(self._tables.limits, place):
-            return False
-        packing.write_amount(self._buckets, place, full)  # type: ignore[arg-type]
-        return True
+        limit = packing.read_amount(self._tables.limits, place)
+        return token_buckets.charge(self._buckets, place, charge, limit, self._now)  # type: ignore[arg-type] # made by check
 
     # Refusals.
 
@@ -608,8 +613,9 @@ class Guard:
         self._refusals.append(Refusal(reason, name, frame, self._length, self._passed + start, is_audit=is_audit))
 
 
-def _empty(count: int) -> array[int]:
-    return array("q", bytes(8 * count))
+def _placed(buckets: Sequence[Bucket], saved: Mapping[str, int]) -> array[int]:
+    """Return the buckets of a rule set as those that were saved, by name, as far as it has them."""
+    return token_buckets.restore({place: saved[each.name] for place, each in enumerate(buckets) if each.name in saved})
 
 
 def _place(names: tuple[str, ...], name: str) -> int:

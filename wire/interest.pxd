@@ -4,6 +4,7 @@ cimport cython
 from wire.scanner cimport Scanner
 from wire.watcher cimport read_number
 
+@cython.final
 cdef class Interest:
     cdef object _wanted
     cdef dict _selectors

@@ -4,6 +4,7 @@ cimport cython
 from wire.scanner cimport Scanner
 from wire.watcher cimport read_number
 
+@cython.final
 cdef class Numbering:
     cdef Py_ssize_t _counter
     cdef Py_ssize_t _opcode

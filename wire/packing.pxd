@@ -5,12 +5,18 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.object cimport Py_SIZE
 from libc.string cimport memcpy
 
+cdef extern from "Python.h":
+    ctypedef struct _ByteArray "PyByteArrayObject":
+        Py_ssize_t ob_alloc
+
 cdef inline int append_packed(
     bytearray batch, unsigned long long slot, unsigned long long kind_and_length, bytes payload
 ) except -1:
     cdef Py_ssize_t start = PyByteArray_GET_SIZE(batch)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(payload)
     cdef unsigned char *place
+    if start + 8 + size >= (<_ByteArray *>batch).ob_alloc:  # by itself it grows by an eighth, and copies all of it
+        PyByteArray_Resize(batch, 2 * (start + 8 + size))
     PyByteArray_Resize(batch, start + 8 + size)
     place = <unsigned char *>PyByteArray_AS_STRING(batch) + start
     place[0] = (slot >> 24) & 0xFF
@@ -39,6 +45,11 @@ cdef inline Py_ssize_t find_unlike(bytes data, Py_ssize_t start, Py_ssize_t end,
     while start < end and kinds[found[start]] == kind:
         start += 1
     return start
+
+cdef inline Py_ssize_t count_amounts(array.array amounts) except -1:
+    if amounts is None:
+        raise TypeError("no numbers")
+    return Py_SIZE(amounts)
 
 cdef inline long long read_amount(array.array amounts, Py_ssize_t place) except? -1:
     if amounts is None or amounts.ob_descr.itemsize != 8 or not 0 <= place < Py_SIZE(amounts):

@@ -32,6 +32,11 @@ def find_unlike(data: bytes, start: int, end: int, table: bytes, kind: int) -> i
     return end
 
 
+def count_amounts(amounts: "array[int]") -> int:
+    """Return how many numbers there are."""
+    return len(amounts)
+
+
 def read_amount(amounts: "array[int]", place: int) -> int:
     """Return one of many numbers of 64 bits, with a sign."""
     _check_place(amounts, place)

@@ -1,11 +1,13 @@
 # C types for wire/program.py, used when it is compiled. Bounds checks stay on: `data` comes from a network.
 cimport cython
+from libc.stdint cimport int64_t
 
 from wire cimport packing
 
 cdef int FORBIDDEN, ALLOWED, BEGINS_PHRASE
 cdef int INT, TEXT, SEQUENCE, RAW, REST, REPEAT, PACKED, WHEN, TAIL
 
+@cython.final
 cdef class Instruction:
     cdef int operation
     cdef Py_ssize_t width
@@ -23,6 +25,7 @@ cdef class Instruction:
     cdef object capture
     cdef bint measured
 
+@cython.final
 cdef class Program:
     cdef tuple _instructions
     cdef bytes _data
@@ -73,7 +76,7 @@ cdef class Program:
 
     @cython.locals(data=bytes, position=Py_ssize_t, raw=bytes, value=cython.longlong, index=Py_ssize_t,
                    half=cython.longlong)
-    cdef long long _number(self, Py_ssize_t width, bint signed, bint little) except? -1
+    cdef int64_t _number(self, Py_ssize_t width, bint signed, bint little) except? -1
 
 @cython.locals(low=cython.longlong, high=cython.longlong)
 cdef bint _within(long long value, tuple ranges) except -1

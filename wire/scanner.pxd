@@ -1,6 +1,7 @@
 # C types for wire/scanner.py, used when it is compiled. Bounds checks stay on: `data` comes from a network.
 cimport cython
 
+@cython.final
 cdef class Scanner:
     cdef object _layout
     cdef tuple _bare

@@ -1,6 +1,9 @@
 # C types for wire/tables.py, used when it is compiled.
+cimport cython
+
 from cpython cimport array as c_array
 
+@cython.final
 cdef class Entry:
     cdef public object name
     cdef public long long states
@@ -20,12 +23,14 @@ cdef class Entry:
     cdef public bytes answer
     cdef public bytes verdicts
 
+@cython.final
 cdef class Choice:
     cdef public Entry otherwise
     cdef public dict by_value
     cdef public Py_ssize_t offset
     cdef public Py_ssize_t width
 
+@cython.final
 cdef class Tables:
     cdef public object rules
     cdef public Py_ssize_t opcode_offset

@@ -3,6 +3,7 @@ cimport cython
 
 from wire.scanner cimport Scanner
 
+@cython.final
 cdef class Watcher:
     cdef public object rules
     cdef Py_ssize_t _offset

@@ -11,6 +11,7 @@ from edge import player_link
 from edge.edge_tunnel import SocketAddress
 from edge.player_link import PERIOD_SECONDS, Deadlines, PlayerLink
 from edge.rounds import NEVER
+from tunnel.link import LinkEvents
 from wire.reasons import Reason
 
 DEADLINES = Deadlines(login_seconds=5.0, frame_seconds=2.0, idle_seconds=8.0, header_seconds=3.0)
@@ -18,7 +19,7 @@ ALLOWED_SECONDS = 0.5
 
 
 @dataclass
-class FakeSession:
+class FakeSession(LinkEvents):
     """As much of a session as deadlines look at."""
 
     progress: tuple[int, int, int] = (0, 0, 0)

@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tunnel.counters import Counters
+from tunnel.link import Link
 from tunnel.owner import Side
 from tunnel.session import Session
 from wire.chunks import ChunkBuffer, ChunkKind, unpack_chunks
 
 
 @dataclass
-class FakeLink:
+class FakeLink(Link):
     """Records what a session does with its link; ``capacity`` is when it says that it is full."""
 
     capacity: int = 1 << 30

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tunnel.link import LinkEvents
 from tunnel.poller import Poller
 from tunnel.socket_link import MAX_AWAITED_BYTES, SocketLink
 
 
 @dataclass
-class Recorder:
+class Recorder(LinkEvents):
     """Records a link's events."""
 
     data: bytearray = field(default_factory=bytearray)
