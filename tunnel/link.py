@@ -6,6 +6,8 @@ connection, tomorrow an edge turned round that stands beside the game server. Bo
 Both are classes to inherit from, and not protocols: what happens for each read is a call of C then.
 """
 
+from wire import packing
+
 
 class Link:
     """Open and usable from the moment the session gets it."""
@@ -15,6 +17,10 @@ class Link:
     def send(self, data: bytes) -> None:
         """Queue bytes; never blocks. `LinkEvents.link_writable` tells when to stop for a while."""
         raise NotImplementedError
+
+    def send_part(self, data: bytes, start: int, end: int) -> None:
+        """Queue a part of some bytes, which is copied only where it has to wait."""
+        self.send(packing.cut(data, start, end))
 
     def send_end(self) -> None:
         """Say that no more bytes come, after what was sent (TCP FIN)."""

@@ -47,8 +47,9 @@ cdef class Session(LinkEvents):
     @cython.locals(scanner=Scanner, before=cython.longlong, span=bytes, guard=Guard)
     cpdef link_data(self, bytes data)
 
-    @cython.locals(size=Py_ssize_t, rechecker=Scanner, before=cython.longlong, link=Link)
     cpdef tunnel_data(self, bytes data)
+    @cython.locals(size=Py_ssize_t, rechecker=Scanner, before=cython.longlong, link=Link)
+    cpdef tunnel_part(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     cpdef tunnel_end(self)
     cpdef tunnel_event(self, bytes event)
 

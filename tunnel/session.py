@@ -320,9 +320,13 @@ class Session(LinkEvents):
 
     def tunnel_data(self, data: bytes) -> None:
         """Bytes for the link; raises TunnelFault when they overrun the window or come after the end."""
+        self.tunnel_part(data, 0, len(data))
+
+    def tunnel_part(self, data: bytes, start: int, end: int) -> None:
+        """A part of some bytes for the link, which is copied only for who changes it or has to keep it; as above."""
         if self._end_received or self._close_received:
             raise TunnelFault(f"bytes for slot {self.slot} after its end")
-        size = len(data)
+        size = end - start
         self._receive.receive(size)
         if self._delivered == 0 and not self._is_edge and self._link is not None:
             self._link.wait_for(1)
@@ -333,26 +337,29 @@ class Session(LinkEvents):
         rechecker = self._rechecker
         if rechecker is not None:
             before = rechecker.frames
-            data = rechecker.feed(data)
-            self._count(rechecker.frames - before, len(data), not self._is_edge)
+            if not rechecker.take_whole(data, start, end):
+                data = rechecker.feed(packing.cut(data, start, end))
+                start, end = 0, len(data)
+            self._count(rechecker.frames - before, end - start, not self._is_edge)
         else:
             self._count(0, size, not self._is_edge)
         inspector = self._inspector
-        if inspector is not None and data:
-            data = inspector.serverbound(data)
+        if inspector is not None and start < end:
+            data = inspector.serverbound(packing.cut(data, start, end))
+            start, end = 0, len(data)
             if self._is_over():
-                self._counters.bytes_discarded += len(data)
+                self._counters.bytes_discarded += end
                 return
             if inspector.is_holding:
                 self._withheld += size
                 size = 0
         link = self._link
         if link is None:
-            self._keep(data)
+            self._keep(packing.cut(data, start, end))
             self._untaken += size
         else:
-            if data:
-                link.send(data)
+            if start < end:
+                link.send_part(data, start, end)
             if self._writable:
                 self._take(size)
             else:
@@ -719,7 +726,7 @@ def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
         start = position + header
         position = start + read_length(batch, position)
         if kind == data_kind:
-            session.tunnel_data(packing.cut(batch, start, position))
+            session.tunnel_part(batch, start, position)
         elif kind == end_kind:
             session.tunnel_end()
         else:

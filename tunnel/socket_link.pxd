@@ -3,6 +3,7 @@ cimport cython
 from tunnel.link cimport LinkEvents
 from tunnel.poller cimport Pollable, Poller
 from tunnel cimport system
+from wire cimport packing
 
 cdef unsigned int _WRITABLE, _NEARLY_OVER, _NEWS
 cdef Py_ssize_t _READ_BYTES, _READS_AT_ONCE
@@ -14,7 +15,10 @@ cdef class SocketLink(Pollable):
     cdef int _descriptor
     cdef double _linger_seconds
     cdef object _timer
-    cdef list _queued
+    cdef bytes _queued
+    cdef Py_ssize_t _queued_from
+    cdef Py_ssize_t _queued_to
+    cdef bytearray _joined
     cdef bytearray _kept
     cdef bint _has_news
     cdef bint _is_nearly_over
@@ -31,10 +35,15 @@ cdef class SocketLink(Pollable):
     cdef prefetch(self, int depth)
     @cython.locals(reads=int, data=bytes, events=LinkEvents)
     cpdef read(self)
-    @cython.locals(queued=list, data=bytes, sent=Py_ssize_t)
+    @cython.locals(queued=bytes, joined=bytearray, kept=bytearray)
     cpdef flush(self)
+    @cython.locals(start=Py_ssize_t, end=Py_ssize_t)
+    cdef bytearray _transmit(self, bytes queued)
+    cdef bytearray _transmit_joined(self, bytearray joined)
     cpdef fail(self, object error)
     cpdef send(self, bytes data)
+    cpdef send_part(self, bytes data, Py_ssize_t start, Py_ssize_t end)
+    cdef bint _is_queued(self) except -1
     cdef _end(self)
     @cython.locals(kept=bytearray, sent=Py_ssize_t, is_empty=bint)
     cdef _send_kept(self)

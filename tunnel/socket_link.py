@@ -14,6 +14,7 @@ import socket
 from tunnel import system
 from tunnel.link import LinkEvents
 from tunnel.poller import NEARLY_OVER, READABLE, WRITABLE, Pollable, Poller
+from wire import packing
 
 READ_BYTES = 64 * 1024
 """What one read brings at most; about what the system holds for a connection."""
@@ -65,12 +66,15 @@ class SocketLink(Pollable):
         "_is_nearly_over",
         "_is_patient",
         "_is_standing",
+        "_joined",
         "_kept",
         "_linger_seconds",
         "_paused",
         "_peer_ended",
         "_poller",
         "_queued",
+        "_queued_from",
+        "_queued_to",
         "_socket",
         "_timer",
         "events",
@@ -83,7 +87,10 @@ class SocketLink(Pollable):
         self._descriptor = -1  # while there is no socket, or none any more
         self._linger_seconds = linger_seconds
         self._timer: asyncio.TimerHandle | None = None
-        self._queued: list[bytes] | None = None  # what goes to the system when the loop has done with its round
+        # What goes to the system when the loop has done with its round: a part of some bytes, or several, joined.
+        self._queued: bytes | None = None
+        self._queued_from = self._queued_to = 0
+        self._joined: bytearray | None = None
         self._kept: bytearray | None = None  # what the system had no room for
         self._has_news = False  # there may be something to read that nobody has read
         self._is_nearly_over = False  # there is an end to read, or an error
@@ -156,19 +163,33 @@ class SocketLink(Pollable):
     def flush(self) -> None:
         """Hand what is queued to the system."""
         queued, self._queued = self._queued, None
-        if queued is None or self._descriptor < 0:
+        joined, self._joined = self._joined, None
+        if (queued is None and joined is None) or self._descriptor < 0:
             return
-        data = queued[0] if len(queued) == 1 else b"".join(queued)
         try:
-            sent = system.transmit(self._descriptor, data)
+            kept = self._transmit(queued) if joined is None else self._transmit_joined(joined)
         except OSError as error:
             self._lose(error)
             return
-        if sent < len(data):
-            self._kept = bytearray(data[sent:])
+        if kept:
+            self._kept = kept
             self._tell_full()
         elif self._has_ended or self._closes_when_sent:
             self._all_sent()
+
+    def _transmit(self, queued: bytes | None) -> bytearray | None:
+        """Send the part that is queued; return what the system had no room for. Raises OSError."""
+        if queued is None:
+            return None
+        end = self._queued_to
+        start = self._queued_from
+        start += system.transmit(self._descriptor, queued, start, end)
+        return None if start == end else bytearray(packing.cut(queued, start, end))
+
+    def _transmit_joined(self, joined: bytearray) -> bytearray:
+        """The same where several were queued."""
+        del joined[: system.transmit(self._descriptor, joined, 0, len(joined))]
+        return joined
 
     def fail(self, error: Exception) -> None:
         """What the link told its session raised an error."""
@@ -195,7 +216,7 @@ class SocketLink(Pollable):
         if kept is None or self._descriptor < 0:
             return
         try:
-            sent = system.transmit(self._descriptor, kept)
+            sent = system.transmit(self._descriptor, kept, 0, len(kept))
         except OSError as error:
             self._lose(error)
             return
@@ -218,7 +239,7 @@ class SocketLink(Pollable):
 
     def _all_sent(self) -> None:
         """Nothing is queued any more, as far as that was waited for."""
-        if self._queued is not None or self._kept is not None or self._socket is None:
+        if self._is_queued() or self._kept is not None or self._socket is None:
             return
         if self._closes_when_sent:
             self._lose(None)
@@ -240,7 +261,7 @@ class SocketLink(Pollable):
         self._descriptor = -1
         self._socket.close()
         self._socket = None
-        self._queued = self._kept = None
+        self._queued = self._joined = self._kept = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -250,16 +271,30 @@ class SocketLink(Pollable):
 
     def send(self, data: bytes) -> None:
         """Queue bytes; after FIN there is no way to send any, so they are dropped."""
-        if self._descriptor < 0 or self._has_ended or self._closing or not data:
+        self.send_part(data, 0, len(data))
+
+    def send_part(self, data: bytes, start: int, end: int) -> None:
+        """Queue a part of some bytes; it is copied if the system has no room for it, or if more comes before the loop
+        has done with its round: that goes out together.
+        """
+        if self._descriptor < 0 or self._has_ended or self._closing or start >= end:
             return
         if self._kept is not None:
-            self._kept += data
+            self._kept += packing.cut(data, start, end)
             self._tell_full()
+        elif self._joined is not None:
+            self._joined += packing.cut(data, start, end)
         elif self._queued is not None:
-            self._queued.append(data)
+            self._joined = bytearray(packing.cut(self._queued, self._queued_from, self._queued_to))
+            self._joined += packing.cut(data, start, end)
+            self._queued = None
         elif self._poller is not None:
-            self._queued = [data]
+            self._queued = data
+            self._queued_from, self._queued_to = start, end
             self._poller.flush_soon(self)
+
+    def _is_queued(self) -> bool:
+        return self._queued is not None or self._joined is not None
 
     def send_end(self) -> None:
         """Send FIN after what was queued."""
@@ -295,8 +330,8 @@ class SocketLink(Pollable):
     @property
     def unsent_bytes(self) -> int:
         """What the system has not taken yet."""
-        kept = 0 if self._kept is None else len(self._kept)
-        return kept + sum(map(len, self._queued or ()))
+        queued = 0 if self._queued is None else self._queued_to - self._queued_from
+        return queued + len(self._joined or b"") + len(self._kept or b"")
 
     def close(self, *, linger: bool) -> None:
         """Close when the send buffer is empty, and at the latest after the linger time."""

@@ -46,18 +46,20 @@ cdef inline bytes receive(int descriptor, Py_ssize_t size):
         else:
             PyErr_CheckSignals()
 
-cdef inline Py_ssize_t transmit(int descriptor, object data) except -1:
-    cdef const char *start
+cdef inline Py_ssize_t transmit(int descriptor, object data, Py_ssize_t start, Py_ssize_t end) except -1:
+    cdef const char *whole
     cdef Py_ssize_t size
     cdef ssize_t sent
     if isinstance(data, bytes):
-        start = PyBytes_AS_STRING(data)
+        whole = PyBytes_AS_STRING(data)
         size = PyBytes_GET_SIZE(data)
     else:
-        start = PyByteArray_AS_STRING(<bytearray?>data)
+        whole = PyByteArray_AS_STRING(<bytearray?>data)
         size = PyByteArray_GET_SIZE(data)
+    if not 0 <= start <= end <= size:
+        raise IndexError(f"bytes {start} to {end} of {size}")
     while True:
-        sent = send(descriptor, start, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        sent = send(descriptor, whole + start, end - start, MSG_DONTWAIT | MSG_NOSIGNAL)
         if sent >= 0:
             return sent
         if errno == EAGAIN:

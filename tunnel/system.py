@@ -20,10 +20,16 @@ def receive(descriptor: int, size: int) -> bytes | None:
         return None
 
 
-def transmit(descriptor: int, data: bytes | bytearray) -> int:
-    """Hand bytes to a socket that does not block; return how many it took, 0 when it is full. Raises OSError."""
+def transmit(descriptor: int, data: bytes | bytearray, start: int, end: int) -> int:
+    """Hand a part of some bytes to a socket that does not block; return how many it took, 0 when it is full.
+
+    Raises OSError, and IndexError for a part that is not there.
+    """
+    if not 0 <= start <= end <= len(data):
+        raise IndexError(f"bytes {start} to {end} of {len(data)}")
     try:
-        return os.write(descriptor, data)
+        with memoryview(data) as whole, whole[start:end] as part:
+            return os.write(descriptor, part)
     except BlockingIOError:
         return 0
 

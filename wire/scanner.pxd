@@ -24,8 +24,11 @@ cdef class Scanner:
     @cython.locals(position=Py_ssize_t, end=Py_ssize_t)
     cpdef Py_ssize_t whole_frames_within(self, bytes span, Py_ssize_t limit_bytes) except -1
 
-    @cython.locals(position=Py_ssize_t, size=Py_ssize_t, header=Py_ssize_t, length=Py_ssize_t)
-    cdef Py_ssize_t _scan(self, bytes data) except -1
+    @cython.locals(frames=cython.longlong)
+    cpdef bint take_whole(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
+
+    @cython.locals(position=Py_ssize_t, header=Py_ssize_t, length=Py_ssize_t)
+    cdef Py_ssize_t _scan(self, bytes data, Py_ssize_t start, Py_ssize_t end) except -1
 
     @cython.locals(position=Py_ssize_t, width=Py_ssize_t, value=Py_ssize_t, index=Py_ssize_t)
     cpdef Py_ssize_t length_at(self, bytes data, Py_ssize_t start) except? -1

@@ -93,13 +93,31 @@ class Scanner:
                 return b""
             data = bytes(self._carry)
             self._carry = _NOTHING
-        end = self._scan(data)
+        end = self._scan(data, 0, len(data))
         self._passed += end
         if end == len(data):
             return data
         if self.fault is None:
             self._carry = bytearray(memoryview(data)[end:])
         return data[:end]
+
+    def take_whole(self, data: bytes, start: int, end: int) -> bool:
+        """Take a part of some bytes as `feed` does, if that needs no copy: if it is whole frames and nothing else.
+
+        False, and nothing taken, where it is not, or where a frame from before is unfinished: `feed` knows what to do.
+        """
+        if self.fault is not None or self._carry:
+            return False
+        if self._width == 0:
+            self.frames += 1
+        else:
+            frames = self.frames
+            if self._scan(data, start, end) != end:
+                self.frames = frames
+                self.fault = None
+                return False
+        self._passed += end - start
+        return True
 
     def whole_frames_within(self, span: bytes, limit_bytes: int) -> int:
         """Return how much of a span that came out of `feed` is whole frames of at most ``limit_bytes`` together."""
@@ -113,22 +131,21 @@ class Scanner:
             position = end
         return position
 
-    def _scan(self, data: bytes) -> int:
-        """Walk the frames of ``data``; return where the last whole one ends."""
-        position = 0
-        size = len(data)
+    def _scan(self, data: bytes, start: int, end: int) -> int:
+        """Walk the frames from ``start`` to before ``end``; return where the last whole one ends."""
+        position = start
         header = self._header
         self._needed = header
-        while size - position >= header:
+        while end - position >= header:
             length = self.length_at(data, position)
             if not (self._minimum <= length <= self._maximum or length in self._bare):
                 self.fault = FrameFault(
                     self._layout.describe_limits(),
                     length_bytes=length,
-                    stream_offset_bytes=self._passed + position,
+                    stream_offset_bytes=self._passed + position - start,
                 )
                 return position
-            if length > size - position:
+            if length > end - position:
                 self._needed = length
                 return position
             position += length

@@ -223,6 +223,29 @@ async def test_what_is_sent_in_one_round_goes_out_together(tcp_pair: Pair) -> No
     assert link.unsent_bytes == 0
 
 
+async def test_parts_go_out_as_whole_bytes_do(tcp_pair: Pair) -> None:
+    link, _, theirs = tcp_pair
+    link.send_part(b"<first>", 1, 6)
+    assert link.unsent_bytes == 5
+    link.send_part(b"nothing", 3, 3)
+    link.send_part(b", second", 0, 8)
+    link.send(b", third")
+    assert link.unsent_bytes == 20
+    assert await in_thread(lambda: theirs.recv(100)) == b"first, second, third"
+    link.send_part(b"<alone>", 1, 6)
+    assert await in_thread(lambda: theirs.recv(100)) == b"alone"
+    assert link.unsent_bytes == 0
+
+
+@pytest.mark.parametrize(("start", "end"), [(-1, 2), (0, 4), (4, 5)])
+async def test_a_part_that_is_not_there_costs_only_its_session(tcp_pair: Pair, start: int, end: int) -> None:
+    link, recorder, _ = tcp_pair
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    link.send_part(b"abc", start, end)
+    await recorder.is_lost.wait()
+    assert isinstance(recorder.error, IndexError)
+
+
 async def test_a_reader_who_is_slow_gets_everything_and_the_session_hears_of_it(tcp_pair: Pair) -> None:
     link, recorder, theirs = tcp_pair
     sent = bytes(range(256)) * 40_000
@@ -347,8 +370,10 @@ async def test_any_order_of_calls_loses_nothing(tcp_pair: Pair, seed: int) -> No
         match chance.randrange(8):
             case 0 | 1:
                 data = chance.randbytes(chance.choice((1, 64, 64, 3000, 100_000)))
-                link.send(data)
-                sent += data
+                start = chance.choice((0, 0, len(data) // 3))
+                end = len(data) - chance.choice((0, 0, len(data) // 3))
+                link.send_part(data, start, end)
+                sent += data[start:end]
             case 2 | 3:
                 data = chance.randbytes(chance.choice((1, 64, 64, 3000, 100_000)))
                 with contextlib.suppress(BlockingIOError):

@@ -57,6 +57,28 @@ def test_a_forbidden_length_is_seen_as_soon_as_its_field_is_there() -> None:
     assert scanner.fault is not None
 
 
+@given(st.data())
+def test_a_part_is_taken_whole_exactly_where_nothing_would_be_copied(data: st.DataObject) -> None:
+    layout = data.draw(layouts())
+    stream = b"".join(data.draw(frames_of(layout))) + data.draw(st.binary(max_size=5))
+    plain, parts = Scanner(layout), Scanner(layout)
+    for piece in data.draw(cuts_of(stream)):
+        around = data.draw(st.binary(max_size=3))
+        span = plain.feed(piece)
+        is_whole = parts.take_whole(around + piece + around, len(around), len(around) + len(piece))
+        taken = piece if is_whole else parts.feed(piece)
+        assert taken == span
+        assert (parts.save(), parts.missing_bytes) == (plain.save(), plain.missing_bytes)
+        assert str(parts.fault) == str(plain.fault)
+        assert is_whole or not piece or span is not piece or plain.fault is not None
+
+
+def test_raw_is_taken_whole() -> None:
+    scanner = Scanner(RAW)
+    assert scanner.take_whole(b"anything", 3, 5)
+    assert (scanner.frames, scanner.save()[1]) == (1, 2)
+
+
 def test_raw_passes_everything() -> None:
     scanner = Scanner(RAW)
     assert scanner.feed(b"anything") == b"anything"
