@@ -68,7 +68,7 @@ cloud: setup ## run the tests of the Terraform modules only
 fuzz: setup ## fuzz whatever reads hostile bytes; TARGET=guard CASES=10000000 SECONDS=600 (per target) as you like
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),all) --cases $(or $(CASES),1000000) --seconds $(or $(SECONDS),0)
 
-bench: setup $(PLOTTING) ## measure the relay beside HAProxy and others, 25 minutes; QUICK=1 takes one
+bench: setup $(PLOTTING) ## measure the relay beside HAProxy and others, half an hour; QUICK=1 takes one
 	@scripts/install_programs.sh haproxy nginx $(NGINX_STREAM)
 	@$(BIN)/python -m bench $(if $(QUICK),--quick)
 

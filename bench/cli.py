@@ -5,7 +5,6 @@ use, 130 after Ctrl-C. With --quick floors are shown but never decide.
 """
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Iterable, Mapping
@@ -29,8 +28,6 @@ from bench.run import Plan, measure_all
 DEFAULT_OUTPUT = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 5.0, 2.0
 ROUNDS, QUICK_ROUNDS = 3, 1
-PROCESSORS = 2
-"""For an edge and a core: with fewer, nothing is placed."""
 
 TABLE_COLUMNS = 150
 """Width of the tables where the output is no terminal."""
@@ -61,7 +58,7 @@ def bench(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0.1, max=300, help=f"Length of a measurement; {SECONDS:g}, quick 2."),
+        typer.Option(metavar="SECONDS", min=0.1, max=300, help=f"Length of a round; {SECONDS:g}, quick 2."),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(metavar="COUNT", min=1, max=100, help=f"Rounds, of which the median counts; {ROUNDS}.")
@@ -92,7 +89,7 @@ def bench(
         seconds=seconds or (QUICK_SECONDS if quick else SECONDS),
         rounds=rounds or (QUICK_ROUNDS if quick else ROUNDS),
         open_files=allow_many_open_files(),
-        pins=pin and len(os.sched_getaffinity(0)) >= PROCESSORS,
+        pins=pin,
     )
     try:
         raise typer.Exit(_measure_and_judge(plan, output, is_quick=quick))
@@ -180,7 +177,8 @@ class Progress:
     def show(self, number: int, load: Load, contestant: Contestant) -> None:
         """Say what comes now."""
         self._done += 1
-        text = f"{self._done}/{self._turns}  {load.title}: {contestant.title}, round {number}"
+        what = "round" if load.starts == 1 else "start"
+        text = f"{self._done}/{self._turns}  {load.title}: {contestant.title}, {what} {number}"
         if sys.stderr.isatty():
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
         else:

@@ -30,7 +30,7 @@ LEAST_SHARE_OF_SESSIONS = 0.9
 class Plan:
     """What is measured: which loads and contestants, how long and how often, with how many open files each.
 
-    With ``pins`` every process has its processor in those loads that say so.
+    With ``pins`` every process has its processor in those loads that say so, if there are two.
     """
 
     loads: Sequence[Load]
@@ -46,7 +46,7 @@ class Plan:
         return min(WARM_UP_SECONDS, self.seconds / 2)
 
     def turns(self) -> Iterator[tuple[int, Load, Contestant]]:
-        """Yield every measurement in its order: round (from 1), load, contestant."""
+        """Yield every measurement in its order: the load's which start (from 1), load, contestant."""
         for load in self.loads:
             for number in range(1, self.rounds * load.starts + 1):
                 for contestant in self.contestants:
@@ -85,6 +85,33 @@ def fit(load: Load, contestant: Contestant, open_files: int) -> Load:
     raise BenchError(f"{open_files} open files allow it {possible} sessions; raise the limit (ulimit -Hn)")
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Which processor each process runs on."""
+
+    relays: Sequence[int]
+    origin: int
+    load: int
+
+
+def places_of(processors: Sequence[int], relays: int) -> Places | None:
+    """Say who runs where; None where there are not two processors.
+
+    With fewer processors than processes, those who talk to each other are on different ones, so that nobody waits for
+    the processor of his neighbour.
+    """
+    if len(processors) < 2:
+        return None
+    order = [processors[index % len(processors)] for index in range(relays)]
+    if len(processors) >= relays + 2:
+        return Places(order, origin=processors[relays], load=processors[relays + 1])
+    return Places(order, origin=processors[0], load=processors[1])
+
+
+def _places(relays: int) -> Places | None:
+    return places_of(sorted(os.sched_getaffinity(0)), relays)
+
+
 async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contestant) -> Sample:
     """Measure one contestant under one load, with processes of its own; raises BenchError."""
     async with AsyncExitStack() as stack:
@@ -93,13 +120,10 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
         said_first = greeting()
         origin, origin_port = await stack.enter_async_context(running_origin(programs, said_first))
         chain = await contestant.start(stack, Order(origin_port, load.sessions, folder))
-        load_processor = None
-        if plan.pins and load.is_pinned:
-            # Whoever talks to each other is on different ones, so nobody waits for the processor of his neighbour.
-            first, second = sorted(os.sched_getaffinity(0))[:2]
-            load_processor = second
-            place(origin.pid, first)
-            for relay, processor in zip(chain.relays, (first, second), strict=False):
+        places = _places(len(chain.relays)) if plan.pins and load.is_pinned else None
+        if places is not None:
+            place(origin.pid, places.origin)
+            for relay, processor in zip(chain.relays, places.relays, strict=True):
                 place(relay.pid, processor)
         relays = families_of(relay.pid for relay in chain.relays)
         before = memory_bytes(relays)
@@ -115,7 +139,7 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
             seconds=plan.seconds / load.starts,
             warm_up_seconds=plan.warm_up_seconds,
             watched=(*relays, origin.pid),
-            processor=load_processor,
+            processor=places.load if places is not None else None,
             greeting_bytes=len(said_first),
             # Reading it takes the relays' time, so only where there is nothing else to measure.
             on_measuring=read_memory if load.is_idle and relays else None,

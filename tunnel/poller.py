@@ -133,7 +133,7 @@ class Poller:
                 self._failed(link, error)
 
     def _prefetch(self, count: int) -> None:
-        """Have fetched what so many links need that are ready: of all the nearest first, so that none is waited for."""
+        """Have fetched what so many links need that are ready, of all of them the nearest first (`wire.memory`)."""
         links = self._links
         ready = self._ready
         for place in range(count):

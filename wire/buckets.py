@@ -1,8 +1,9 @@
 """The token buckets of one session, each as one number: the time at which it would be full again.
 
 This is the "generic cell rate algorithm". A rule set has a bucket for nearly every packet, and a player uses a few at
-a time; so only those stand here that are not full, side by side: what a frame is charged to is found in one line of the
-processor's cache, and a session holds no kilobyte of zeros. Times and costs are nanoseconds, on the caller's clock.
+a time; so only those stand here that are not full, or were not until nobody needed their place, side by side: what a
+frame is charged to is near, and a session holds no kilobyte of zeros. There are as many as were ever not full at the
+same time. Times and costs are nanoseconds, on the caller's clock.
 
 An array of buckets holds pairs: which bucket, when it will be full again.
 """

@@ -245,7 +245,10 @@ class Guard:
             raise ValueError("a guard of other rules")
         self.is_logged_in = bool(is_logged_in)
         if buckets:
-            self._buckets = _placed(self._tables.rules.buckets, buckets)
+            # Others may say of a bucket that it is full: of those nothing is kept.
+            self._buckets = _placed(
+                self._tables.rules.buckets, {name: full for name, full in buckets.items() if full > self._now}
+            )
         self._memories = list(memories)
         self.identity = dict(identity)
 

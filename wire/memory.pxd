@@ -9,12 +9,13 @@ cdef enum:
     _LINE_BYTES = 64
 
 cdef inline void prefetch(object thing, Py_ssize_t size_bytes) noexcept:
-    cdef const char *start = <const char *><void *>thing
-    cdef Py_ssize_t place = 0
-    while place < size_bytes:
-        __builtin_prefetch(start + place)
+    cdef size_t end = <size_t><void *>thing + size_bytes
+    cdef size_t place = <size_t><void *>thing & ~<size_t>(_LINE_BYTES - 1)  # objects begin anywhere in a line
+    while place < end:
+        __builtin_prefetch(<const void *>place)
         place += _LINE_BYTES
 
 cdef inline void prefetch_amounts(array.array amounts) noexcept:
     if amounts is not None:
         __builtin_prefetch(amounts.data.as_chars)
+        __builtin_prefetch(amounts.data.as_chars + _LINE_BYTES)  # the first ones may begin at the end of a line

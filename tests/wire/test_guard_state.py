@@ -86,24 +86,26 @@ class Run:
             results.append(guard.is_logged_in)
         return results
 
-    def successor(self) -> "Run":
-        """The same in another process."""
+    def successor(self, *, names_all: bool) -> "Run":
+        """The same in another process; one that ``names_all`` its buckets says also of those that are full when."""
         other = Run(self.now)
         numbers, buckets, memories, identity = self.guard.save()
+        if names_all:
+            buckets = {**dict.fromkeys((each.name for each in RULES.buckets), self.guard.checked_ns), **buckets}
         other.guard.restore(numbers, buckets, memories, identity)
         other.scanner.restore(*self.scanner.save())
         return other
 
 
-@given(stories, stories)
+@given(stories, stories, st.booleans())
 def test_a_successor_decides_as_its_predecessor_would(
-    before: list[tuple[str, object]], after: list[tuple[str, object]]
+    before: list[tuple[str, object]], after: list[tuple[str, object]], names_all: bool
 ) -> None:
     one = Run()
     one.play(before)
     if one.guard.closing:
         return  # such a session has ended, and is handed over without a guard to ask
-    other = one.successor()
+    other = one.successor(names_all=names_all)
     assert other.guard.save() == one.guard.save()
     one.refused.clear()
     assert other.play(after) == one.play(after)
