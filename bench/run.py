@@ -108,10 +108,6 @@ def places_of(processors: Sequence[int], relays: int) -> Places | None:
     return Places(order, origin=processors[0], load=processors[1])
 
 
-def _places(relays: int) -> Places | None:
-    return places_of(sorted(os.sched_getaffinity(0)), relays)
-
-
 async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contestant) -> Sample:
     """Measure one contestant under one load, with processes of its own; raises BenchError."""
     async with AsyncExitStack() as stack:
@@ -120,8 +116,8 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
         said_first = greeting()
         origin, origin_port = await stack.enter_async_context(running_origin(programs, said_first))
         chain = await contestant.start(stack, Order(origin_port, load.sessions, folder))
-        places = _places(len(chain.relays)) if plan.pins and load.is_pinned else None
-        if places is not None:
+        processors = sorted(os.sched_getaffinity(0)) if plan.pins and load.is_pinned else []
+        if places := places_of(processors, len(chain.relays)):
             place(origin.pid, places.origin)
             for relay, processor in zip(chain.relays, places.relays, strict=True):
                 place(relay.pid, processor)
@@ -139,7 +135,7 @@ async def measure(plan: Plan, programs: Programs, load: Load, contestant: Contes
             seconds=plan.seconds / load.starts,
             warm_up_seconds=plan.warm_up_seconds,
             watched=(*relays, origin.pid),
-            processor=places.load if places is not None else None,
+            processor=places.load if places else None,
             greeting_bytes=len(said_first),
             # Reading it takes the relays' time, so only where there is nothing else to measure.
             on_measuring=read_memory if load.is_idle and relays else None,
