@@ -16,8 +16,6 @@ from tunnel.outbox import Outbox
 from wire.errors import FrameFault, MisuseError
 from wire.layout import FrameLayout
 
-BansOutbox = Outbox[tunnel_pb2.AttachResponse]
-
 
 class BanRoad:
     """All bans of one core. ``clock`` gives monotonic seconds; a ban's time runs from when it is heard of here."""
@@ -26,7 +24,7 @@ class BanRoad:
         self._clock = clock
         self._bans: dict[Banned, tuple[Ban, float]] = {}  # by whom: the ban, and when it ends
         self._is_whole = False  # somebody has said who is banned; until then edges keep the bans they have
-        self._senders: dict[BansOutbox, _Sender] = {}
+        self._senders: dict[Outbox, _Sender] = {}
 
     def __len__(self) -> int:
         return len(self._bans)
@@ -58,7 +56,7 @@ class BanRoad:
         for sender in self._senders.values():
             sender.tell(fresh, gone)
 
-    def lead_to(self, outbox: BansOutbox) -> None:
+    def lead_to(self, outbox: Outbox) -> None:
         """Tell another tunnel, behind the policy it has been sent, and keep telling it."""
         sender = self._senders[outbox] = _Sender(self, outbox)
         if self._is_whole:
@@ -66,7 +64,7 @@ class BanRoad:
         else:
             sender.tell(self._bans, ())
 
-    def leave(self, outbox: BansOutbox) -> None:
+    def leave(self, outbox: Outbox) -> None:
         """A tunnel is gone."""
         self._senders.pop(outbox).end()
 
@@ -101,7 +99,7 @@ class _Sender:
     Those who are gone are told before those who are new: so an edge never holds more than the core does.
     """
 
-    def __init__(self, road: BanRoad, outbox: BansOutbox) -> None:
+    def __init__(self, road: BanRoad, outbox: Outbox) -> None:
         self._road = road
         self._outbox = outbox
         self._resets = False

@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
-from google.protobuf.message import DecodeError
 
 from core.ban_road import BanRoad
 from core.core_tunnel import CoreLimits, CoreTunnel, Places
@@ -27,6 +26,7 @@ from tunnel.calls.server import Server
 from tunnel.calls.status import Status
 from tunnel.counters import Counters
 from tunnel.flow import Flow, flow_of
+from tunnel.messages import MessageParser
 from tunnel.options import ATTACH, HELLO_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, PROTOCOL_VERSION
 from tunnel.policy import EdgePolicy, encode_policy
 from tunnel.problems import bounded
@@ -190,7 +190,8 @@ class TunnelService:
 
     def server(self) -> Server:
         """Return what serves the connections of edges."""
-        return Server({ATTACH: self.attach}, _parse, max_message_bytes=MAX_MESSAGE_BYTES)
+        parser = MessageParser(tunnel_pb2.AttachRequest)
+        return Server({ATTACH: self.attach}, parser.parse, max_message_bytes=MAX_MESSAGE_BYTES)
 
     async def attach(self, call: Call) -> None:
         """Serve one attachment from hello to its end."""
@@ -385,11 +386,3 @@ class TunnelService:
         if edge_name not in self.counters and len(self.counters) >= MAX_TUNNELS:
             edge_name = "other"  # names come from outside: they may not fill the memory
         return self.counters.setdefault(edge_name, Counters())
-
-
-def _parse(data: bytes) -> tunnel_pb2.AttachRequest:
-    """Return the message that bytes are; raises TunnelFault for what is none."""
-    try:
-        return tunnel_pb2.AttachRequest.FromString(data)
-    except DecodeError as error:
-        raise TunnelFault("a message that cannot be read") from error

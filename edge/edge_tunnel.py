@@ -126,7 +126,7 @@ class EdgeTunnel(TunnelEnd[tunnel_pb2.AttachRequest]):
         session.connect(link)
         return session
 
-    def attach(self, attachment: Attachment[tunnel_pb2.AttachRequest]) -> None:
+    def attach(self, attachment: Attachment) -> None:
         """Go on with a new attachment, and tell whoever waits for it."""
         super().attach(attachment)
         for tell in self.on_attach:

@@ -153,8 +153,7 @@ def restore_tunnel(
     )
     tunnel.last_slot = saved.last_slot
     tunnel.is_draining = saved.is_draining
-    messages = (tunnel_pb2.AttachRequest.FromString(raw) for raw in saved.ring)
-    tunnel.queue.restore(messages, sent=saved.sent, acknowledged=saved.acknowledged, received=saved.received)
+    tunnel.queue.restore(saved.ring, sent=saved.sent, acknowledged=saved.acknowledged, received=saved.received)
     return tunnel
 
 

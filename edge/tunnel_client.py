@@ -15,7 +15,6 @@ from typing import cast
 from uuid import uuid4
 
 import structlog
-from google.protobuf.message import DecodeError
 
 from edge.edge_tunnel import EdgeTunnel
 from fleet.backoff import Backoff
@@ -26,6 +25,7 @@ from tunnel.calls.call import Call
 from tunnel.calls.client import calling
 from tunnel.calls.status import CallError, Status
 from tunnel.counters import Counters
+from tunnel.messages import MessageParser
 from tunnel.options import ATTACH, DEFAULT_RING_BYTES, HELLO_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
 from tunnel.policy import decode_policy
 from wire.credits import check_window
@@ -262,7 +262,7 @@ class TunnelClient:
                         calling(
                             passage.target,
                             ATTACH,
-                            _parse,
+                            MessageParser(tunnel_pb2.AttachResponse).parse,
                             max_message_bytes=MAX_MESSAGE_BYTES,
                         )
                     )
@@ -419,11 +419,3 @@ async def _expect(call: Call, kind: str) -> tunnel_pb2.AttachResponse:
     if message.WhichOneof("message") != kind:
         raise TunnelFault(f"the core sent something else where its {kind} belongs")
     return cast("tunnel_pb2.AttachResponse", message)
-
-
-def _parse(data: bytes) -> tunnel_pb2.AttachResponse:
-    """Return the message that bytes are; raises TunnelFault for what is none."""
-    try:
-        return tunnel_pb2.AttachResponse.FromString(data)
-    except DecodeError as error:
-        raise TunnelFault("a message that cannot be read") from error

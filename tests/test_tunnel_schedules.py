@@ -32,11 +32,9 @@ SEEDS_EACH = 25
 STEPS = 120
 
 
-def attachment() -> Attachment[Any]:
+def attachment() -> Attachment:
     """What a tunnel end needs of an attachment when nobody carries it."""
-    return cast(
-        "Attachment[Any]", SimpleNamespace(liveness=Liveness(0), give_up=lambda _: None, has_slept=lambda: False)
-    )
+    return cast("Attachment", SimpleNamespace(liveness=Liveness(0), give_up=lambda _: None, has_slept=lambda: False))
 
 
 class FakeOrigin:

@@ -8,10 +8,10 @@ another attachment of the same tunnel takes its place. The tunnel goes on; see `
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
-from tunnel.outbox import Message, Writer
+from tunnel.outbox import Writer
 from wire.errors import TidegateError
 from wire.liveness import TICK_SECONDS, Liveness
 
@@ -43,17 +43,23 @@ class Stream(Writer, Protocol):
         """Hand over each message as it comes; return what ends with them."""
 
 
-class Attachment(Generic[Message]):
+async def next_tick() -> None:
+    """Wait until it is time for a heartbeat."""
+    await asyncio.sleep(TICK_SECONDS)
+
+
+class Attachment:
     """The present attachment of ``end``; ``name`` is for its tasks."""
 
-    def __init__(self, end: "TunnelEnd[Message]", name: str) -> None:
+    def __init__(self, end: "TunnelEnd[Any]", name: str) -> None:
         self.liveness = Liveness(now_ns())
         self.over = asyncio.Event()
-        self._end: TunnelEnd[Message] = end
+        self._end = end
         self._name = name
+        self._is_lost = False  # somebody has called it over, or it is
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def carry(self, stream: Stream, first: Message | None = None) -> None:
+    async def carry(self, stream: Stream, first: Any = None) -> None:
         """Carry messages until those of the stream end; ``first`` goes out before all others.
 
         Raises AttachmentLostError, TunnelFault for a message that breaks the contract, and what the stream ends with.
@@ -69,6 +75,7 @@ class Attachment(Generic[Message]):
             ends: set[asyncio.Future[Any]] = {ended, self._lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._is_lost = True
             self.over.set()
             self._end.detach(self)
             ticking.cancel()
@@ -89,13 +96,14 @@ class Attachment(Generic[Message]):
         """Have somebody told once when there is."""
         self._stream.when_room(tell)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Any) -> None:
         """Send a message, unless the attachment is over: the next one will send it again."""
-        if not self._is_over():
+        if not self._is_lost:
             self._stream.send(message)
 
     def give_up(self, why: str) -> None:
         """Call the attachment over."""
+        self._is_lost = True
         if not self._lost.done():
             self._lost.set_result(why)
 
@@ -113,20 +121,17 @@ class Attachment(Generic[Message]):
 
         What comes after the end is not handled: the other end sends it again.
         """
-        if self._lost.done() or self.over.is_set():
+        if self._is_lost:
             return True
         if self.has_slept():
             self.give_up("this process did not run for too long: the other end has given up on it")
             return True
         return False
 
-    async def _next_tick(self) -> None:
-        await asyncio.sleep(TICK_SECONDS)
-
     async def _tick(self) -> None:
         beats = 0
         while True:
-            await self._next_tick()
+            await next_tick()
             now = now_ns()
             if self._is_over():
                 return

@@ -13,7 +13,7 @@ import contextlib
 import re
 import time
 from itertools import islice
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
 import structlog
 
@@ -21,10 +21,12 @@ from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.attachment import Attachment, now_ns
 from tunnel.counters import Counters
 from tunnel.flow import Flow
-from tunnel.options import DEFAULT_RING_BYTES, MAX_BATCH_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
-from tunnel.outbox import Message, Outbox, first_of
+from tunnel.inbox import Inbox
+from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
+from tunnel.outbox import Outbox, first_of
 from tunnel.owner import Side
-from tunnel.session import Session, deliver_chunks
+from tunnel.session import Session
+from wire.batches import Batch
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
 from wire.liveness import Liveness
@@ -42,6 +44,8 @@ GONE_AT_ONCE = 20
 
 _UNCOUNTED = ("hello", "welcome", "heartbeat", "leave")
 """Messages that belong to one attachment: they are not sent again on the next."""
+
+Message = TypeVar("Message", tunnel_pb2.AttachRequest, tunnel_pb2.AttachResponse)
 
 _log = structlog.get_logger("tunnel")
 
@@ -62,17 +66,18 @@ class TunnelEnd(Generic[Message]):
         self.side = side
         self.counters = counters
         self.message_type: type[Message] = message
-        self.delivery: Delivery[Message] = Delivery()
-        self.queue: Outbox[Message] = Outbox(
+        self.delivery = Delivery()
+        self.queue = Outbox(
             message, self.delivery, counters, flush_window_seconds=flush_window_seconds, ring_bytes=ring_bytes
         )
-        self.attachment: Attachment[Message] | None = None
+        self.attachment: Attachment | None = None
         self._over = asyncio.Event()
         self.attachments = 0  # how many there were
         self._liveness: Liveness | None = None  # of the last one
         self.held_since_seconds = time.monotonic()  # since when there is none
         self.buffer = self.queue.buffer
         self.sessions: dict[int, Session] = {}  # until both ends have closed the slot
+        self.inbox = Inbox(self.delivery, self.queue, counters, self.sessions)
         self.quiet = asyncio.Event()  # set while no slot is in use
         self.quiet.set()
         self._half_close_seconds = half_close_seconds
@@ -145,14 +150,14 @@ class TunnelEnd(Generic[Message]):
 
     # What the attachment calls.
 
-    def attach(self, attachment: Attachment[Message]) -> None:
+    def attach(self, attachment: Attachment) -> None:
         """Go on with a new attachment; both ends have said what they have handled, and that was resumed from."""
         self.attachment = attachment
         self.attachments += 1
         self.flow.reattachments += self.attachments > 1
         self.queue.attached()
 
-    def detach(self, attachment: Attachment[Message]) -> None:
+    def detach(self, attachment: Attachment) -> None:
         """The attachment is over: keep what it may not have delivered, and hold."""
         if self.attachment is attachment:
             self.attachment = None
@@ -165,6 +170,9 @@ class TunnelEnd(Generic[Message]):
 
         Those before one that breaks the contract have been handled then.
         """
+        if isinstance(message, Batch):
+            self.inbox.take(message)
+            return
         self._handle_one(message)
         self.handle_following(message)
 
@@ -185,15 +193,12 @@ class TunnelEnd(Generic[Message]):
 
     def _handle_one(self, message: Any) -> None:
         kind = message.WhichOneof("message") or "empty message"
-        acknowledged = self.delivery.acknowledged
-        self.delivery.accept(message.sequence, message.acknowledged)
-        if self.delivery.acknowledged != acknowledged:
-            self.queue.acknowledged()
+        self.inbox.accept(message.sequence, message.acknowledged)
         if (message.sequence == 0) != (kind in _UNCOUNTED):
             raise TunnelFault(f"{kind} with sequence {message.sequence}")
         match kind:
             case "batch":
-                self.handle_batch(message.batch)
+                self.inbox.deliver(message.batch.chunks)
             case "close":
                 self.handle_close(message.close)
             case "credit":
@@ -213,16 +218,6 @@ class TunnelEnd(Generic[Message]):
         self._running += 1
         self.quiet.clear()
         self.counters.sessions_opened += 1
-
-    def handle_batch(self, batch: tunnel_pb2.Batch) -> None:
-        """Hand the chunks of a batch to their sessions; raises TunnelFault."""
-        chunks = batch.chunks  # a copy each time
-        self.counters.batches_received += 1
-        self.flow.batch_received.note(len(chunks))
-        if not 1 <= len(chunks) <= MAX_BATCH_BYTES:
-            raise TunnelFault(f"batch of {len(chunks)} bytes: 1 to {MAX_BATCH_BYTES} are allowed")
-        self.queue.check()
-        deliver_chunks(chunks, self.sessions)
 
     def handle_close(self, close: tunnel_pb2.Close) -> None:
         """The other end has done with a slot; raises TunnelFault."""

@@ -10,12 +10,13 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from itertools import islice
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
-from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.flow import Flow
+from tunnel.messages import MessageParser
 from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
+from wire.batches import Batch
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
@@ -52,7 +53,8 @@ LOW_WATER_BYTES = 256 * 1024
 RELIEVED_AT_ONCE = 4
 """How many: each may bring a whole read, 64 KiB or more, before it notices that there is no room again."""
 
-Message = TypeVar("Message", tunnel_pb2.AttachRequest, tunnel_pb2.AttachResponse)
+# For this module, as C has them.
+_SEAL_BYTES, _LOW_WATER_BYTES, _MAX_FOLLOWING_BYTES = SEAL_BYTES, LOW_WATER_BYTES, MAX_FOLLOWING_BYTES
 
 
 class Pausable(Protocol):
@@ -76,25 +78,25 @@ class Writer(Protocol):
         ...
 
     def send(self, message: Any) -> None:
-        """Send a message; only while it is not full."""
+        """Send a message, a `Batch` or one of protobuf's; only while it is not full."""
         ...
 
 
-class Outbox(Generic[Message]):
-    """The sending half of one tunnel. ``message`` is the type this end sends."""
+class Outbox:
+    """The sending half of one tunnel. ``message`` is the type of protobuf's that this end sends."""
 
     def __init__(
         self,
-        message: type[Message],
-        delivery: Delivery[Message],
+        message: Any,
+        delivery: Delivery,
         counters: Counters,
         *,
         flush_window_seconds: float,
         ring_bytes: int = DEFAULT_RING_BYTES,
     ) -> None:
         self.flow = Flow()  # the owner of the tunnel may put one in its place that lives longer
-        self._message: type[Message] = message
-        self._delivery: Delivery[Message] = delivery
+        self._message = message
+        self._delivery = delivery
         self._counters = counters
         self._flush_window_seconds = flush_window_seconds
         self._ring_bytes = ring_bytes
@@ -107,7 +109,7 @@ class Outbox(Generic[Message]):
             congested_bytes=ring_bytes // 2,
         )
         self._hold_much()
-        self._urgent: Message | None = None  # a heartbeat: it does not count, and goes first
+        self._urgent: Any = None  # a heartbeat: it does not count, and goes first
         self._writer: Writer | None = None  # while there is an attachment
         self._flushing: asyncio.Handle | None = None  # what will flush
         self._woken_at = 0.0  # since when there is something to flush, by `time.monotonic`
@@ -122,7 +124,10 @@ class Outbox(Generic[Message]):
     @property
     def pending_bytes(self) -> int:
         """Payload waiting to be written."""
-        return self._delivery.unwritten_bytes + self.buffer.size_bytes
+        return self._waiting_bytes()
+
+    def _waiting_bytes(self) -> int:
+        return self._delivery.unwritten_bytes + self.buffer.size()
 
     @property
     def is_quiet(self) -> bool:
@@ -131,7 +136,7 @@ class Outbox(Generic[Message]):
 
     def check(self) -> None:
         """Raise TunnelFault when the peer takes nothing and everything piles up here."""
-        held = self._delivery.held_bytes + self.buffer.size_bytes
+        held = self._waiting_bytes() + self._delivery.unacknowledged_bytes
         if held > self._ring_bytes:
             raise TunnelFault(f"the other end does not read: {held} bytes wait for it, {self._ring_bytes} are possible")
 
@@ -139,7 +144,7 @@ class Outbox(Generic[Message]):
         """Remember a session that paused because of congestion; it is told once when there is room."""
         self._waiting[who] = None
 
-    def add(self, message: Message, *, can_wait: bool = False) -> None:
+    def add(self, message: Any, *, can_wait: bool = False) -> None:
         """Queue a control message behind everything queued so far.
 
         One that ``can_wait`` goes with the next that cannot, or in a few milliseconds; at once if the tunnel is quiet.
@@ -153,7 +158,7 @@ class Outbox(Generic[Message]):
         else:
             self._wake()
 
-    def add_urgent(self, message: Message) -> None:
+    def add_urgent(self, message: Any) -> None:
         """Send a message that does not count before all others; it takes the place of a heartbeat that still waits."""
         if self._urgent is None or self._urgent.HasField("heartbeat"):
             self._urgent = message
@@ -178,7 +183,7 @@ class Outbox(Generic[Message]):
         """Write to an attachment from now on, until `detached`."""
         self._writer = writer
         self._waits_for_room = False
-        if not self._is_drained:
+        if not self._is_drained():
             self._wake()
 
     def detached(self) -> None:
@@ -205,7 +210,7 @@ class Outbox(Generic[Message]):
         self._woken_at = time.monotonic()
         early = self._flushed_at + self._flush_window_seconds - self._woken_at
         loop = asyncio.get_running_loop()
-        if early <= 0 or self.pending_bytes >= SEAL_BYTES:
+        if early <= 0 or self._waiting_bytes() >= _SEAL_BYTES:
             self._flushing = loop.call_soon(self._flush)
         else:
             self._flushing = loop.call_later(early, self._flush)
@@ -219,7 +224,8 @@ class Outbox(Generic[Message]):
         self._flushed_at = time.monotonic()
         self.flow.flush_delay.note(self._flushed_at - self._woken_at)
         self._seal()
-        self._stop_waiting()
+        if self._company is not None:
+            self._stop_waiting()
         self._write()
 
     def _write(self) -> None:
@@ -250,7 +256,7 @@ class Outbox(Generic[Message]):
         self._relieve()
         if self.buffer.is_due or self._waiting or delivery.has_unwritten():  # those who were relieved have brought it
             self._wake()
-        elif self._drained and self._is_drained:
+        elif self._drained and self._is_drained():
             drained, self._drained = self._drained, []
             for each in drained:
                 if not each.done():
@@ -261,32 +267,34 @@ class Outbox(Generic[Message]):
         self._waits_for_room = False
         self._write()
 
-    @property
     def _is_drained(self) -> bool:
         """Whether everything has been handed on."""
-        return not self.buffer.size_bytes and not self._delivery.has_unwritten() and self._urgent is None
+        return not self.buffer.size() and not self._delivery.has_unwritten() and self._urgent is None
 
-    def _take(self) -> Message | None:
+    def _take(self) -> Any:
         """Take the next message out, with those that can go along in one gRPC message; None where there is nothing.
 
         What is kept to be sent again is each message by itself, so one that others follow is a copy.
         """
-        room = MAX_FOLLOWING_BYTES - self._delivery.next_bytes
+        room = _MAX_FOLLOWING_BYTES - self._delivery.next_bytes()
         message = self._take_one()
-        size = self._delivery.next_bytes
+        size = self._delivery.next_bytes()
         if message is None or not 0 < size <= room:
             return message
-        first = self._message()
-        first.CopyFrom(message)
+        first = self._copy(message)
         while 0 < size <= room and len(first.following) < MAX_FOLLOWING:
             room -= size
             each: Any = self._take_one()
             each.acknowledged = self._delivery.received
-            first.following.append(each)
-            size = self._delivery.next_bytes
+            first.following.append(self._copy(each))
+            size = self._delivery.next_bytes()
         return first
 
-    def _take_one(self) -> Message | None:
+    def _copy(self, message: Any) -> Any:
+        """Return a message of protobuf's that says the same."""
+        return self._message.FromString(message.SerializeToString())
+
+    def _take_one(self) -> Any:
         delivery = self._delivery
         resent = delivery.resent
         numbered = delivery.take()
@@ -294,21 +302,22 @@ class Outbox(Generic[Message]):
             return None
         self.flow.resent += delivery.resent - resent
         self.buffer.sealed_bytes -= numbered.size_bytes
-        if numbered.message.HasField("batch"):
+        if isinstance(numbered.message, Batch):
             self._counters.batches_sent += 1
             self.flow.batch_sent.note(numbered.size_bytes)
         return numbered.message
 
     async def drained(self) -> None:
         """Wait until everything queued so far has been handed on."""
-        if not self._is_drained or self._waits_for_room:
+        if not self._is_drained() or self._waits_for_room:
             drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._drained.append(drained)
             await drained
 
-    def restore(self, messages: Iterable[Message], *, sent: int, acknowledged: int, received: int) -> None:
-        """Go on where another outbox was that kept these messages; raises TunnelFault."""
-        sized = [(message, max(CONTROL_BYTES, message.ByteSize())) for message in messages]
+    def restore(self, messages: Iterable[bytes], *, sent: int, acknowledged: int, received: int) -> None:
+        """Go on where another outbox was that kept these messages; raises TunnelFault, also for what is none."""
+        parser = MessageParser(self._message)
+        sized = [(parser.parse(raw), max(CONTROL_BYTES, len(raw))) for raw in messages]
         self._delivery.restore(sized, sent=sent, acknowledged=acknowledged, received=received)
         self.buffer.sealed_bytes = self._delivery.unwritten_bytes
         self._wake()
@@ -343,7 +352,7 @@ class Outbox(Generic[Message]):
 
     def _wait_no_more(self) -> None:
         self._stop_waiting()
-        if self.buffer.size_bytes:
+        if self.buffer.size():
             self.buffer.is_due = True
             self._wake()
         elif self._delivery.has_unwritten():
@@ -358,15 +367,14 @@ class Outbox(Generic[Message]):
         self._wake()
 
     def _seal(self) -> None:
-        if self.buffer.size_bytes:
+        if self.buffer.size():
             chunks = self.buffer.take()
             self.buffer.sealed_bytes += len(chunks)
-            message = self._message()
-            message.batch.chunks = chunks  # a batch given to the constructor would be packed and parsed once more
-            message.sequence = self._delivery.add(message, len(chunks))
+            batch = Batch(chunks)
+            batch.sequence = self._delivery.add(batch, len(chunks))
 
     def _relieve(self) -> None:
-        if not self._waiting or self.pending_bytes > LOW_WATER_BYTES:
+        if not self._waiting or self._waiting_bytes() > _LOW_WATER_BYTES:
             return
         for each in list(islice(self._waiting, RELIEVED_AT_ONCE)):
             del self._waiting[each]

@@ -35,6 +35,7 @@ cdef class ChunkBuffer:
     cdef public Py_ssize_t full_bytes
     cdef public Py_ssize_t sealed_bytes
 
+    cpdef Py_ssize_t size(self) except -1
     cpdef bint is_congested(self)
     @cython.locals(waiting=Py_ssize_t)
     cpdef bint has_room(self, Py_ssize_t size)

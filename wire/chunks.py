@@ -186,9 +186,8 @@ class ChunkBuffer:
         self.full_bytes = 2 * congested_bytes
         self.sealed_bytes = 0
 
-    @property
-    def size_bytes(self) -> int:
-        """What waits here to be put into a message."""
+    def size(self) -> int:
+        """Return how many bytes wait here to be put into a message."""
         return len(self._chunks)
 
     def is_congested(self) -> bool:

@@ -18,22 +18,23 @@ not written on this attachment, or of less than before.
 """
 
 from collections import deque
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any
 
 from wire.errors import TunnelFault
 
-Message = TypeVar("Message")
 
-
-class Numbered(NamedTuple, Generic[Message]):
+class Numbered:
     """A message that counts. ``size_bytes`` is what it stands for in the bounds on memory."""
 
-    number: int
-    message: Message
-    size_bytes: int
+    __slots__ = ("message", "number", "size_bytes")
+
+    def __init__(self, number: int, message: Any, size_bytes: int) -> None:
+        self.number = number
+        self.message = message
+        self.size_bytes = size_bytes
 
 
-class Delivery(Generic[Message]):
+class Delivery:
     """Both directions of one tunnel, at one end."""
 
     __slots__ = (
@@ -56,8 +57,8 @@ class Delivery(Generic[Message]):
         self.unwritten_bytes = 0
         self.unacknowledged_bytes = 0  # of what was written on this attachment
         self._newest_written = 0
-        self._unwritten: deque[Numbered[Message]] = deque()
-        self._written: deque[Numbered[Message]] = deque()
+        self._unwritten: deque[Numbered] = deque()
+        self._written: deque[Numbered] = deque()
 
     @property
     def held_bytes(self) -> int:
@@ -73,23 +74,25 @@ class Delivery(Generic[Message]):
         """Whether there is something to write."""
         return bool(self._unwritten)
 
-    @property
     def next_bytes(self) -> int:
         """What the next message to write stands for; 0 where there is none."""
-        return self._unwritten[0].size_bytes if self._unwritten else 0
+        if not self._unwritten:
+            return 0
+        numbered: Numbered = self._unwritten[0]
+        return numbered.size_bytes
 
-    def messages(self) -> list[Numbered[Message]]:
+    def messages(self) -> list[Numbered]:
         """Return what is kept, in order."""
         return [*self._written, *self._unwritten]
 
-    def add(self, message: Message, size_bytes: int) -> int:
+    def add(self, message: Any, size_bytes: int) -> int:
         """Queue a message behind all others; return its number."""
         self.sent += 1
         self._unwritten.append(Numbered(self.sent, message, size_bytes))
         self.unwritten_bytes += size_bytes
         return self.sent
 
-    def restore(self, messages: list[tuple[Message, int]], *, sent: int, acknowledged: int, received: int) -> None:
+    def restore(self, messages: list[tuple[Any, int]], *, sent: int, acknowledged: int, received: int) -> None:
         """Go on where another one was: ``messages``, with their sizes, are all up to ``sent``; raises TunnelFault."""
         if sent - len(messages) != acknowledged:
             raise TunnelFault(f"{len(messages)} messages between {acknowledged} and {sent}")
@@ -97,7 +100,7 @@ class Delivery(Generic[Message]):
         for message, size_bytes in messages:
             self.add(message, size_bytes)
 
-    def take(self) -> Numbered[Message] | None:
+    def take(self) -> Numbered | None:
         """Return the next message to write, and keep it until it is acknowledged; None where there is nothing."""
         if not self._unwritten:
             return None
@@ -118,7 +121,10 @@ class Delivery(Generic[Message]):
         """
         if number and number != self.received + 1:
             raise TunnelFault(f"sequence {number} after {self.received}")
-        last_written = self._written[len(self._written) - 1].number if self._written else self.acknowledged
+        last_written = self.acknowledged
+        if self._written:
+            last: Numbered = self._written[len(self._written) - 1]
+            last_written = last.number
         if not self.acknowledged <= acknowledged <= last_written:
             raise TunnelFault(
                 f"acknowledgement of {acknowledged}: {self.acknowledged} to {last_written} are possible",
@@ -152,5 +158,9 @@ class Delivery(Generic[Message]):
     def _forget(self, acknowledged: int) -> None:
         self.acknowledged = acknowledged
         written = self._written
-        while written and written[0].number <= acknowledged:
-            self.unacknowledged_bytes -= written.popleft().size_bytes
+        while written:
+            oldest: Numbered = written[0]
+            if oldest.number > acknowledged:
+                return
+            written.popleft()
+            self.unacknowledged_bytes -= oldest.size_bytes

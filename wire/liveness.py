@@ -20,6 +20,8 @@ DOUBTFUL_TICKS = 3
 SLEPT_NS = 1_000_000_000
 """Who has not run for so long was given up by the other end, or may have been."""
 
+_SLEPT_NS = SLEPT_NS  # for this module, as C has it
+
 SMOOTHING = 16
 """Of the round trip and its jitter, as RTP does it (RFC 3550, section 6.4.1)."""
 
@@ -61,7 +63,7 @@ class Liveness:
 
     def slept(self, now_ns: int) -> bool:
         """Whether we have not run for so long that the other end must have given us up."""
-        return now_ns - self._last_tick_ns > SLEPT_NS
+        return now_ns - self._last_tick_ns > _SLEPT_NS
 
     def idle_seconds(self, now_ns: int) -> float:
         """How long ago the last tick was: a sleep counts as a part of what follows it."""

@@ -30,9 +30,20 @@ cdef inline int append_packed(
     memcpy(place + 8, PyBytes_AS_STRING(payload), size)
     return 0
 
+cdef inline bytes join(bytearray head, Py_ssize_t size, bytes body):
+    cdef bytes joined
+    if head is None or body is None or not 0 <= size <= PyByteArray_GET_SIZE(head):
+        raise IndexError(f"{size} bytes")
+    joined = PyBytes_FromStringAndSize(NULL, size + PyBytes_GET_SIZE(body))
+    memcpy(PyBytes_AS_STRING(joined), PyByteArray_AS_STRING(head), size)
+    memcpy(PyBytes_AS_STRING(joined) + size, PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body))
+    return joined
+
 cdef inline bytes cut(bytes data, Py_ssize_t start, Py_ssize_t end):
     if data is None or not 0 <= start <= end <= PyBytes_GET_SIZE(data):
         raise IndexError(f"bytes {start} to {end}")
+    if end - start == PyBytes_GET_SIZE(data):
+        return data
     return PyBytes_FromStringAndSize(PyBytes_AS_STRING(data) + start, end - start)
 
 cdef inline Py_ssize_t find_unlike(bytes data, Py_ssize_t start, Py_ssize_t end, bytes table, int kind) except -1:

@@ -15,6 +15,13 @@ def append_packed(batch: bytearray, slot: int, kind_and_length: int, payload: by
     batch += payload
 
 
+def join(head: bytearray, size: int, body: bytes) -> bytes:
+    """Return the first ``size`` bytes of one and the other behind them."""
+    if not 0 <= size <= len(head):
+        raise IndexError(f"{size} bytes of {len(head)}")
+    return bytes(head[:size]) + body
+
+
 def cut(data: bytes, start: int, end: int) -> bytes:
     """Return the bytes from ``start`` to before ``end``, which are there."""
     if not 0 <= start <= end <= len(data):

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core import ban_road
-from core.ban_road import BanRoad, BansOutbox
+from core.ban_road import BanRoad
 from edge import bans as edge_bans
 from edge.bans import BanBook
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.bans import Ban, BanChanges, Banned
 from tunnel.bans_codec import ENTRIES_SENT, decode_bans
-from tunnel.outbox import Pausable
+from tunnel.outbox import Outbox, Pausable
 from wire.errors import MisuseError
 from wire.layout import FrameLayout
 
@@ -60,7 +60,7 @@ class Clock:
 
 def lead(road: BanRoad) -> FakeOutbox:
     outbox = FakeOutbox()
-    road.lead_to(cast("BansOutbox", outbox))
+    road.lead_to(cast("Outbox", outbox))
     return outbox
 
 
@@ -161,7 +161,7 @@ def test_a_set_in_the_middle_of_a_set_begins_anew() -> None:
 def test_who_left_is_told_nothing() -> None:
     road = BanRoad(Clock())
     outbox = lead(road)
-    road.leave(cast("BansOutbox", outbox))
+    road.leave(cast("Outbox", outbox))
     road.set(bans(1), LAYOUT)
     assert not outbox.deliver()
 
@@ -256,8 +256,8 @@ def test_an_edge_that_begins_anew_is_not_told_by_two() -> None:
     outbox = lead(road)
     outbox.deliver(1)
     outbox.waiting.clear()  # it is in the ring of the tunnel, and comes before all others
-    road.leave(cast("BansOutbox", outbox))
-    road.lead_to(cast("BansOutbox", outbox))
+    road.leave(cast("Outbox", outbox))
+    road.lead_to(cast("Outbox", outbox))
     told = outbox.deliver()
     assert [changes.resets for changes in told] == [True, False, False]
     assert [changes.is_complete for changes in told] == [False, False, True]

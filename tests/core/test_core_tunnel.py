@@ -43,7 +43,7 @@ def sleepy_core(server: OneServer) -> CoreTunnel:
     core = CoreTunnel(hello, policy, server, OriginWatch(lambda: 0.0), Places(9), Counters(), limits)
     over, alive = asyncio.Event(), Liveness(0)
     attachment = SimpleNamespace(liveness=alive, give_up=lambda _: None, has_slept=lambda: True, over=over)
-    core.attach(cast("Attachment[Any]", attachment))
+    core.attach(cast("Attachment", attachment))
     return core
 
 

@@ -165,7 +165,7 @@ def successor_of(tunnel: EdgeTunnel) -> EdgeTunnel:
 def said_by(tunnel: EdgeTunnel) -> list[bytes]:
     """All that the core is to get."""
     tunnel.queue.seal()
-    return [each.message.SerializeToString(deterministic=True) for each in tunnel.delivery.messages()]
+    return [each.message.SerializeToString() for each in tunnel.delivery.messages()]
 
 
 STREAM = b"".join((6 + number % 900).to_bytes(2) + bytes(4 + number % 900) for number in range(300))

@@ -15,6 +15,7 @@ from games.registry import load_pack
 from protos.tidegate.tunnel.v1 import tunnel_pb2, tunnel_pb2_grpc
 from tests.relays import LOOPBACK, core_config, echo, edge_config, free_port, running_core, running_edge, running_origin
 from tunnel.options import PROTOCOL_VERSION
+from tunnel.outbox import Outbox
 from tunnel.policy import encode_policy
 
 Response = tunnel_pb2.AttachResponse
@@ -162,6 +163,19 @@ async def test_a_drain_ends_even_when_the_core_is_gone() -> None:
             await asyncio.open_connection(LOOPBACK, edge.address.port)
 
 
+class StuckQueue:
+    """The outbox of a tunnel whose core takes nothing: it is never drained."""
+
+    def __init__(self, queue: Outbox) -> None:
+        self._queue = queue
+
+    async def drained(self) -> None:
+        await asyncio.Event().wait()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._queue, name)
+
+
 async def test_a_drain_ends_when_the_core_takes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.tunnel_client.LEAVE_SECONDS", 0.01)
     async with (
@@ -172,7 +186,7 @@ async def test_a_drain_ends_when_the_core_takes_nothing_more(monkeypatch: pytest
     ):
         await edge.wait_ready()
         assert edge.tunnel is not None
-        monkeypatch.setattr(edge.tunnel.queue, "drained", asyncio.Event().wait)
+        monkeypatch.setattr(edge.tunnel, "queue", StuckQueue(edge.tunnel.queue))
         await edge.drain()
 
 

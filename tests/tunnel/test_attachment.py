@@ -50,9 +50,7 @@ class Stream:
         if self.is_stuck:
             self.is_full = True
             return
-        written = Request()
-        written.CopyFrom(message)
-        self.written.put_nowait(written)
+        self.written.put_nowait(Request.FromString(message.SerializeToString()))
 
     def deliver(self, take: Callable[[Any], None]) -> "asyncio.Future[None]":
         self.pumping = asyncio.create_task(self._pump(take))
@@ -98,7 +96,7 @@ class Carried:
         self.clock = clock
         self.end = End()
         self.stream = Stream()
-        self.attachment: Attachment[Request] = Attachment(self.end, "test")
+        self.attachment = Attachment(self.end, "test")
         self.task = asyncio.create_task(self.attachment.carry(self.stream, first))
 
     async def lost(self) -> str:
@@ -126,7 +124,7 @@ async def carried(monkeypatch: pytest.MonkeyPatch) -> Carried:
     clock = Clock()
     monkeypatch.setattr(attachment_module, "now_ns", lambda: clock.ns)
     monkeypatch.setattr("tunnel.end.now_ns", lambda: clock.ns)
-    monkeypatch.setattr(attachment_module.Attachment, "_next_tick", lambda _: clock.sleep(0))
+    monkeypatch.setattr(attachment_module, "next_tick", lambda: clock.sleep(0))
     made = Carried(clock)
     await turns()
     assert made.end.is_attached
@@ -162,7 +160,7 @@ async def test_the_end_of_the_stream_ends_it(carried: Carried) -> None:
 
 async def test_the_first_message_goes_before_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(attachment_module.Attachment, "_next_tick", lambda _: clock.sleep(0))
+    monkeypatch.setattr(attachment_module, "next_tick", lambda: clock.sleep(0))
     carried = Carried(clock, Request(hello=tunnel_pb2.Hello()))
     carried.end.queue.add(Request(drain=tunnel_pb2.Drain()))
     await turns()
@@ -229,7 +227,7 @@ async def test_a_newer_attachment_is_not_detached_by_an_older_one(carried: Carri
     newer = Carried(carried.clock)
     newer.task.cancel()
     await asyncio.gather(newer.task, return_exceptions=True)
-    successor: Attachment[Request] = Attachment(carried.end, "test")
+    successor = Attachment(carried.end, "test")
     carried.end.attach(successor)
     carried.attachment.give_up("another has come")
     await carried.lost()
@@ -300,7 +298,7 @@ async def test_what_was_written_and_not_acknowledged_is_written_again_by_the_nex
     await carried.task
     assert len(carried.written()) == 3
     carried.end.delivery.resume(2)
-    again: Attachment[Request] = Attachment(carried.end, "test")
+    again = Attachment(carried.end, "test")
     task = asyncio.create_task(again.carry(carried.stream))
     await turns()
     written = [carried.stream.written.get_nowait().sequence for _ in range(carried.stream.written.qsize())]

@@ -51,7 +51,7 @@ class Stream:
 async def test_a_message_that_comes_behind_the_end_is_not_handled() -> None:
     """Whoever goes on with the tunnel has said already which message was the last."""
     end, stream = FakeEnd(), Stream()
-    attachment: Attachment[Any] = Attachment(end, "test")  # type: ignore[arg-type]
+    attachment = Attachment(end, "test")  # type: ignore[arg-type]
     carrying = asyncio.create_task(attachment.carry(stream))
     await asyncio.sleep(0)
     stream.take("in time")

@@ -20,7 +20,7 @@ def test_peers_are_bounded() -> None:
 
 
 async def test_a_batch_is_noted_with_its_size_and_again_when_it_is_sent_again() -> None:
-    delivery: Delivery[tunnel_pb2.AttachRequest] = Delivery()
+    delivery = Delivery()
     outbox = Outbox(tunnel_pb2.AttachRequest, delivery, Counters(), flush_window_seconds=0)
 
     class Writer:

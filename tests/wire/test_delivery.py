@@ -12,7 +12,7 @@ from wire.delivery import Delivery
 from wire.errors import TunnelFault
 
 
-def written(delivery: Delivery[str]) -> list[int]:
+def written(delivery: Delivery) -> list[int]:
     """Write everything there is; return the numbers."""
     numbers = []
     while (numbered := delivery.take()) is not None:
@@ -21,7 +21,7 @@ def written(delivery: Delivery[str]) -> list[int]:
 
 
 def test_counts_from_one_and_keeps_until_acknowledged() -> None:
-    delivery: Delivery[str] = Delivery()
+    delivery = Delivery()
     assert [delivery.add("a", 10), delivery.add("b", 20), delivery.add("c", 30)] == [1, 2, 3]
     assert (delivery.unwritten_bytes, delivery.unacknowledged_bytes) == (60, 0)
     assert written(delivery) == [1, 2, 3]
@@ -34,7 +34,7 @@ def test_counts_from_one_and_keeps_until_acknowledged() -> None:
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_repetition_or_a_gap_is_a_fault(number: int) -> None:
-    delivery: Delivery[str] = Delivery()
+    delivery = Delivery()
     delivery.accept(1, 0)
     with pytest.raises(TunnelFault, match=f"sequence {number} after 1"):
         delivery.accept(number, 0)
@@ -43,7 +43,7 @@ def test_a_repetition_or_a_gap_is_a_fault(number: int) -> None:
 
 @pytest.mark.parametrize("acknowledged", [0, 3])
 def test_acknowledgements_neither_go_back_nor_ahead_of_what_was_written(acknowledged: int) -> None:
-    delivery: Delivery[str] = Delivery()
+    delivery = Delivery()
     for message in "abc":
         delivery.add(message, 1)
     delivery.take()
@@ -55,7 +55,7 @@ def test_acknowledgements_neither_go_back_nor_ahead_of_what_was_written(acknowle
 
 
 def test_what_was_not_acknowledged_is_written_again_before_anything_newer() -> None:
-    delivery: Delivery[str] = Delivery()
+    delivery = Delivery()
     for message in "abcd":
         delivery.add(message, 1)
     for _ in range(3):
@@ -71,7 +71,7 @@ def test_what_was_not_acknowledged_is_written_again_before_anything_newer() -> N
 
 @pytest.mark.parametrize("acknowledged", [1, 5])
 def test_an_end_that_goes_on_where_it_cannot_be_is_refused(acknowledged: int) -> None:
-    delivery: Delivery[str] = Delivery()
+    delivery = Delivery()
     for message in "abcd":
         delivery.add(message, 1)
     written(delivery)
@@ -85,7 +85,7 @@ class TwoEnds(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.ends: tuple[Delivery[int], Delivery[int]] = (Delivery(), Delivery())
+        self.ends: tuple[Delivery, Delivery] = (Delivery(), Delivery())
         self.models = (Direction(), Direction())
         self.roads: tuple[deque[tuple[int, int, int]], ...] = (deque(), deque())  # number, acknowledgement, message
         self.handled: tuple[list[int], list[int]] = ([], [])
@@ -156,7 +156,7 @@ TestTwoEnds.settings = settings(max_examples=300, stateful_step_count=60, deadli
 
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 8)), max_size=30))
 def test_whatever_a_stranger_says_is_a_number_in_turn_or_a_fault(messages: list[tuple[int, int]]) -> None:
-    delivery: Delivery[str] = Delivery()
+    delivery = Delivery()
     for message in "abc":
         delivery.add(message, 1)
     written(delivery)

@@ -14,6 +14,8 @@ from tunnel.calls.message_cutter import MessageCutter, wrap_message
 from tunnel.calls.status import CallError, Status
 from wire.data_frames import PREFIX_BYTES, pack_data, pack_message
 
+_PREFIX_BYTES = PREFIX_BYTES  # for this module, as C has it
+
 
 class Message(Protocol):
     """What a call can send: a protobuf message."""
@@ -23,28 +25,35 @@ class Message(Protocol):
         ...
 
 
-class Wire(Protocol):
-    """What a call needs of its connection."""
+class Wire:
+    """What a call needs of its connection, which overrides what follows."""
 
-    peer: str
+    def __init__(self) -> None:
+        self.peer = ""  # who is at the other end: ``HOST:PORT``, or ``unix:PATH``
 
     def room_bytes(self, call: "Call") -> int:
         """How many bytes may be sent of a call now, in one frame."""
+        raise NotImplementedError
 
     def send_frame(self, call: "Call", frame: bytes) -> None:
         """Send a frame of DATA for which there is room."""
+        raise NotImplementedError
 
     def send_end(self, stream: int) -> None:
         """Send no more messages."""
+        raise NotImplementedError
 
     def send_reset(self, stream: int) -> None:
         """Break the call off."""
+        raise NotImplementedError
 
     def send_status(self, stream: int, status: Status, details: str) -> None:
         """As a server: say how the call has ended."""
+        raise NotImplementedError
 
     def acknowledge(self, call: "Call", size: int) -> None:
         """Give the other end back what it has used of its window."""
+        raise NotImplementedError
 
 
 class Call:
@@ -130,7 +139,7 @@ class Call:
         if len(data) > self._max_message_bytes:
             text = f"a message of {len(data)} bytes, where at most {self._max_message_bytes} are allowed"
             raise CallError(Status.RESOURCE_EXHAUSTED, text)
-        if not self._unsent and self._wire.room_bytes(self) >= len(data) + PREFIX_BYTES:
+        if not self._unsent and self._wire.room_bytes(self) >= len(data) + _PREFIX_BYTES:
             self._wire.send_frame(self, pack_message(data, self.stream))  # as nearly always
             return
         self._unsent, self._unsent_from = self._unsent[self._unsent_from :] + wrap_message(data), 0

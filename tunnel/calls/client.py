@@ -62,7 +62,7 @@ async def _connect(connection: "_ClientConnection", target: str) -> None:
         raise CallError(Status.UNAVAILABLE, f"{target}: {error.strerror or error}") from error
 
 
-class _ClientConnection(Connection):
+class _ClientConnection(Connection, asyncio.Protocol):
     """A connection whose calls we make."""
 
     def begin(self, target: str, path: str, parse: Any, max_message_bytes: int) -> Call:
@@ -71,6 +71,7 @@ class _ClientConnection(Connection):
             raise CallError(Status.UNAVAILABLE, self.problem)
         stream = self.next_stream()
         call = self.begin_call(stream, path, parse, max_message_bytes)
+        call.has_answered = True  # it is for the server to do
         self.send_headers(
             stream,
             [

@@ -22,7 +22,7 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from tunnel.calls.call import Call
+from tunnel.calls.call import Call, Wire
 from tunnel.calls.status import CallError, Status, encode_details
 from wire.data_frames import (
     DATA,
@@ -88,13 +88,17 @@ ANSWER = ((b":status", b"200"), (b"content-type", b"application/grpc"))
 
 Headers = dict[bytes, bytes]
 
+# For this module, as C has them.
+_MAX_FRAMES_AT_ONCE = float(MAX_FRAMES_AT_ONCE)
+_DATA, _WINDOW_UPDATE, _HEADER_BYTES, _GRANT_BYTES = DATA, WINDOW_UPDATE, HEADER_BYTES, GRANT_BYTES
 
-class Connection(asyncio.Protocol):
-    """One connection; ``is_client`` says which end this is."""
+
+class Connection(Wire):
+    """One connection, as a protocol of asyncio's; ``is_client`` says which end this is."""
 
     def __init__(self, *, is_client: bool) -> None:
+        super().__init__()
         self.is_writable = True
-        self.peer = ""
         self.problem = ""  # why it ended, as far as somebody knows
         self.closed = asyncio.Event()
         self.calls: dict[int, Call] = {}  # by stream, until both ends have done with it
@@ -114,6 +118,7 @@ class Connection(asyncio.Protocol):
             validate_inbound_headers=not is_client,
         )
         self._h2 = h2.connection.H2Connection(configuration)
+        self._frame_bytes = self._h2.max_outbound_frame_size  # that the other end takes
         codes = h2.settings.SettingCodes
         values: dict[Any, int] = {
             codes.INITIAL_WINDOW_SIZE: WINDOW_BYTES,
@@ -146,11 +151,11 @@ class Connection(asyncio.Protocol):
             for kind, stream, size, body in self._cutter.feed(data):
                 if self._transport is None or self._transport.is_closing():
                     return
-                if kind == DATA:
+                if kind == _DATA:
                     if not size:
                         self._count(1)
                     self._take_data(stream, size, body)
-                elif kind == WINDOW_UPDATE:
+                elif kind == _WINDOW_UPDATE:
                     self._take_room(stream, size)
                 else:
                     self._hand_on(body)
@@ -242,14 +247,17 @@ class Connection(asyncio.Protocol):
         """How many bytes may be sent of a call now, in one frame."""
         if not self.is_writable:
             return 0
-        return min(self._room_bytes, call.room_bytes, self._h2.max_outbound_frame_size)
+        return min(self._room_bytes, call.room_bytes, self._frame_bytes)
 
     def send_frame(self, call: Call, frame: bytes) -> None:
-        """Send a frame of DATA for which there is room."""
-        size = len(frame) - HEADER_BYTES
+        """Send a frame of DATA for which there is room, and as a server the answer's headers before the first."""
+        if not call.has_answered:
+            call.has_answered = True
+            self.send_headers(call.stream, list(ANSWER))
+        size = len(frame) - _HEADER_BYTES
         self._room_bytes -= size
         call.room_bytes -= size
-        self._frames_left = min(self._frames_left + 1, float(MAX_FRAMES_AT_ONCE))
+        self._frames_left = min(self._frames_left + 1.0, _MAX_FRAMES_AT_ONCE)
         self._write(frame)
 
     def send_end(self, stream: int) -> None:
@@ -281,7 +289,7 @@ class Connection(asyncio.Protocol):
         """So much of a call was read: grant it again, when it has become much."""
         self._taken(size)
         call.taken_bytes += size
-        if call.taken_bytes >= GRANT_BYTES and not call.is_complete and call.status is None:
+        if call.taken_bytes >= _GRANT_BYTES and not call.is_complete and call.status is None:
             call.granted_bytes += call.taken_bytes
             self._write(pack_window_update(call.taken_bytes, call.stream))
             call.taken_bytes = 0
@@ -301,7 +309,7 @@ class Connection(asyncio.Protocol):
 
     def _taken(self, size: int) -> None:
         self._taken_bytes += size
-        if self._taken_bytes >= GRANT_BYTES:
+        if self._taken_bytes >= _GRANT_BYTES:
             self._granted_bytes += self._taken_bytes
             self._write(pack_window_update(self._taken_bytes, 0))
             self._taken_bytes = 0
@@ -320,6 +328,7 @@ class Connection(asyncio.Protocol):
         """Have h2 say what another frame means."""
         self._count(1 + len(frames) // FRAME_UNIT_BYTES)
         events = self._h2.receive_data(frames)
+        self._frame_bytes = self._h2.max_outbound_frame_size
         self.send_queued()  # that we obey new settings comes before what only those allow
         for event in events:
             self._take(event)

@@ -12,9 +12,11 @@ offset  bytes  what        meaning
 from struct import Struct
 
 from tunnel.calls.status import CallError, Status
-from wire.data_frames import PREFIX_BYTES
+from wire import packing
+from wire.data_frames import PREFIX_BYTES, read_number
 
 _PREFIX = Struct(">BI")
+_PREFIX_BYTES = PREFIX_BYTES  # for this module, as C has it
 
 
 def wrap_message(message: bytes) -> bytes:
@@ -53,20 +55,20 @@ class MessageCutter:
             self._held.clear()
         messages: list[bytes] = []
         start, size = 0, len(data)
-        self._needed_bytes = PREFIX_BYTES
-        while size - start >= PREFIX_BYTES:
-            compressed, length = _PREFIX.unpack_from(data, start)
-            if compressed:
+        self._needed_bytes = _PREFIX_BYTES
+        while size - start >= _PREFIX_BYTES:
+            length = read_number(data, start + 1)
+            if data[start]:
                 text = "a compressed message, and no compression was agreed on"
                 return self._refuse(messages, Status.UNIMPLEMENTED, text)
             if length > self._max_message_bytes:
                 text = f"a message of {length} bytes, where at most {self._max_message_bytes} are allowed"
                 return self._refuse(messages, Status.RESOURCE_EXHAUSTED, text)
-            end = start + PREFIX_BYTES + length
+            end = start + _PREFIX_BYTES + length
             if end > size:
                 self._needed_bytes = end - start
                 break
-            messages.append(data[start + PREFIX_BYTES : end])
+            messages.append(packing.cut(data, start + _PREFIX_BYTES, end))
             start = end
         if start < size:
             self._held += data[start:]

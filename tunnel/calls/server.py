@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from tunnel.calls.call import Call
-from tunnel.calls.connection import ANSWER, Connection, Headers
+from tunnel.calls.connection import Connection, Headers
 from tunnel.calls.status import CallError, Status
 
 Handler = Callable[[Call], Awaitable[None]]
@@ -46,7 +46,7 @@ class Server:
         """Connections that are open."""
         return len(self._connections)
 
-    def protocol(self) -> Connection:
+    def protocol(self) -> "_ServerConnection":
         """Return what serves one more connection."""
         return _ServerConnection(self)
 
@@ -120,7 +120,7 @@ class Server:
             call.finish(Status.OK)
 
 
-class _ServerConnection(Connection):
+class _ServerConnection(Connection, asyncio.Protocol):
     """A connection whose calls the other end makes."""
 
     def __init__(self, server: Server) -> None:
@@ -166,13 +166,6 @@ class _ServerConnection(Connection):
 
     def left_open(self, call: Call) -> None:
         """The client has sent all: the handler goes on."""
-
-    def send_frame(self, call: Call, frame: bytes) -> None:
-        """Send data, and the answer's headers before the first."""
-        if not call.has_answered:
-            call.has_answered = True
-            self.send_headers(call.stream, list(ANSWER))
-        super().send_frame(call, frame)
 
     def _refuse(self, call: Call, error: CallError) -> None:
         call.finish(error.status, error.details)
