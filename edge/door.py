@@ -18,11 +18,12 @@ from functools import lru_cache
 import structlog
 
 from edge.admission import Admission
+from edge.alarm import Alarm
 from edge.edge_tunnel import EdgeTunnel, SocketAddress
 from edge.player_link import Deadlines, HeaderWait, PlayerLink
 from edge.prefixes import PrefixSet
 from edge.proxy_header import ProxyHeader
-from edge.rounds import STEP_SECONDS, Rounds
+from edge.rounds import Rounds
 from tunnel.poller import Poller
 from tunnel.session import Session
 from wire.reasons import Reason
@@ -34,6 +35,9 @@ MAX_FAREWELLS = 256
 
 SWEEP_PAUSE_SECONDS = 0.05
 """How long lists and bans may change before all sessions are looked up again."""
+
+LONGEST_REST_SECONDS = 1.0
+"""Without a look at who is due; nobody is, then."""
 
 TURN_SECONDS = 0.001
 """How long deadlines, lists and bans are looked after before the loop turns to those who play: some five sessions are
@@ -96,6 +100,7 @@ class Door:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._rounds: Rounds[PlayerLink] = Rounds()
+        self._alarm = Alarm()  # when the next of them is due
         self._poller = Poller()
         self._farewells = 0
         self._header_waits = 0
@@ -110,8 +115,15 @@ class Door:
     async def keep_deadlines(self) -> None:
         """End connections that are overdue, until cancelled."""
         while True:
-            is_done = self._look_at_due(time.monotonic())
-            await asyncio.sleep(STEP_SECONDS if is_done else 0)
+            now = time.monotonic()
+            if self._look_at_due(now):
+                await self._alarm.sleep_until(self._rounds.next_due(now, LONGEST_REST_SECONDS))
+            else:
+                await asyncio.sleep(0)
+
+    def _look_at(self, link: PlayerLink, due_seconds: float) -> None:
+        """Have a link looked at when it is due."""
+        self._alarm.bring_forward(self._rounds.set(link, due_seconds))
 
     def _look_at_due(self, now: float) -> bool:
         """Look at those who are due, as long as the loop may be kept from those who play; False if some are left."""
@@ -120,7 +132,7 @@ class Door:
             if isinstance(verdict, Reason):
                 self._end(link, verdict)
             else:
-                self._rounds.set(link, verdict)
+                self._look_at(link, verdict)
             if time.monotonic() - now >= TURN_SECONDS:
                 return False
         return True
@@ -273,10 +285,10 @@ class Door:
             self._say_farewell(link)
         elif link.session is not None:  # it was begun in another process
             link.events = link.session
-            self._rounds.set(link, time.monotonic())
+            self._look_at(link, time.monotonic())
             link.session.connect(link)
         elif link.awaits_header:
-            self._rounds.set(link, time.monotonic())
+            self._look_at(link, time.monotonic())
             link.events = HeaderWait(self, link)
         elif picked is not None:
             self._open_session(link, picked)
@@ -292,7 +304,7 @@ class Door:
 
     def frame_begun(self, link: PlayerLink) -> None:
         """A player who has not logged in has sent a part of a packet."""
-        self._rounds.set(link, time.monotonic())
+        self._look_at(link, time.monotonic())
 
     def header_refused(self, link: PlayerLink, why: str) -> None:
         """A listed sender sent something else."""
@@ -324,14 +336,14 @@ class Door:
         if isinstance(picked, Hope):
             link.pause()
             self._hopeful[link] = said
-            self._rounds.set(link, now + WAIT_SECONDS)
+            self._look_at(link, now + WAIT_SECONDS)
             return
         if link.dialled is None:  # gone when it was accepted
             link.abort()
             return
         session = picked.open_session(link.client, link.dialled, link)
         link.begin(session, now)
-        self._rounds.set(link, now)
+        self._look_at(link, now)
         _log.debug("session_opened", session=session.session_id.hex(), client=link.client.host, port=link.client.port)
         if said:
             session.link_data(said)

@@ -25,15 +25,27 @@ class Rounds(Generic[Member]):
     def __len__(self) -> int:
         return len(self._step_of)
 
-    def set(self, member: Member, due_seconds: float) -> None:
-        """Have a member be due at a time, and at no other; at once if the time has passed."""
+    def set(self, member: Member, due_seconds: float) -> float:
+        """Have a member be due at a time, and at no other; at once if the time has passed.
+
+        Return when to look at it.
+        """
         self._leave_group(member)
         if due_seconds == NEVER:
             self._step_of[member] = None
-            return
+            return NEVER
         step = max(self._step, math.ceil(due_seconds / STEP_SECONDS))
         self._step_of[member] = step
         self._groups.setdefault(step, {})[member] = None
+        return step * STEP_SECONDS
+
+    def next_due(self, now_seconds: float, longest_seconds: float) -> float:
+        """Return when somebody is due next, once `take_due` has found nobody; in so many seconds at the latest."""
+        latest = now_seconds + longest_seconds
+        for step in range(self._step, math.ceil(latest / STEP_SECONDS)):
+            if step in self._groups:
+                return step * STEP_SECONDS
+        return latest
 
     def remove(self, member: Member) -> None:
         """Forget a member; nothing happens if it is none."""

@@ -33,7 +33,7 @@ class LoopDelay:
         self._late = 0
         self._said_at = -SAY_INTERVAL_SECONDS
         self._recent_seconds = 0.0
-        self._is_running = False
+        self._timer: asyncio.TimerHandle | None = None
 
     @property
     def recent_seconds(self) -> float:
@@ -48,16 +48,22 @@ class LoopDelay:
 
     async def run(self) -> None:
         """Measure until cancelled; where two relays share one loop and this, the second run only waits."""
-        if self._is_running:
+        if self._timer is not None:
             await asyncio.Event().wait()
-        self._is_running = True
-        loop = asyncio.get_running_loop()
-        due = loop.time() + PERIOD_SECONDS
-        while True:
-            await asyncio.sleep(due - loop.time())
-            now = loop.time()
-            self.note(max(0.0, now - due), now)
-            due = now + PERIOD_SECONDS
+        self._look_later(asyncio.get_running_loop())
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    def _look_later(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(PERIOD_SECONDS, self._look, loop, loop.time() + PERIOD_SECONDS)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        now = loop.time()
+        self.note(max(0.0, now - due), now)
+        self._look_later(loop)
 
     def note(self, delay_seconds: float, now_seconds: float) -> None:
         """Count one look."""

@@ -60,3 +60,22 @@ def test_a_member_may_leave_while_others_are_due() -> None:
         rounds.remove(member)
     assert take_all(rounds, 1001.0) == list(range(20, 40))
     assert rounds.members() == list(range(20, 40))
+
+
+def test_it_says_when_to_look_and_who_looks_then_finds_somebody() -> None:
+    rounds: Rounds[int] = Rounds()
+    assert take_all(rounds, 1000.0) == []
+    assert rounds.next_due(1000.0, 1.0) == 1001.0
+    assert rounds.set(1, NEVER) == NEVER
+    assert rounds.next_due(1000.0, 1.0) == 1001.0
+    looks = [rounds.set(member, due) for member, due in ((1, 1000.503), (2, 1000.111), (3, 1000.9), (4, 5000.0))]
+    assert rounds.next_due(1000.0, 1.0) == min(looks)
+    assert 1000.111 <= min(looks) < 1000.111 + STEP_SECONDS
+    assert rounds.next_due(1000.0, 0.05) == 1000.05, "nobody is due by then"
+    taken = []
+    now = 1000.0
+    while (now := rounds.next_due(now, 100.0)) < 1100.0:
+        found = take_all(rounds, now)
+        assert found
+        taken += found
+    assert taken == [2, 1, 3]
