@@ -1,18 +1,24 @@
 # C types for tunnel/attachment.py, used when it is compiled.
 cimport cython
 
+from tunnel cimport system
+from tunnel.inbox cimport Inbox
+from tunnel.writer cimport Writer
+from wire.batches cimport Batch
 from wire.liveness cimport Liveness
 
-@cython.final
-cdef class Attachment:
+cdef class Attachment(Writer):
     cdef readonly Liveness liveness
     cdef readonly object over
     cdef object _end
     cdef object _name
     cdef bint _is_lost
     cdef object _lost
-    cdef object _stream
+    cdef Inbox _inbox
+    cdef Writer _stream
 
+    cpdef bint is_full(self) except -1
+    cpdef when_room(self, object tell)
     cpdef send(self, object message)
     cpdef give_up(self, object why)
     cpdef bint has_slept(self) except -1

@@ -6,20 +6,18 @@ another attachment of the same tunnel takes its place. The tunnel goes on; see `
 """
 
 import asyncio
-import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from protos.tidegate.tunnel.v1 import tunnel_pb2
-from tunnel.outbox import Writer
+from tunnel import system
+from tunnel.writer import Writer
+from wire.batches import Batch
 from wire.errors import TidegateError
 from wire.liveness import TICK_SECONDS, Liveness
 
 if TYPE_CHECKING:
     from tunnel.end import TunnelEnd
-
-CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""A clock that also runs while the machine is suspended: that is a sleep like any other."""
 
 BEATS_PER_WORD = 4
 """An end says how it is with the first of so many heartbeats: about once a second."""
@@ -33,14 +31,7 @@ class AttachmentLostError(TidegateError):
 
 def now_ns() -> int:
     """Return the time, in nanoseconds from any beginning; it runs on while this process or machine sleeps."""
-    return time.clock_gettime_ns(CLOCK)
-
-
-class Stream(Writer, Protocol):
-    """Messages in and out, as `tunnel.calls.call.Call` has them."""
-
-    def deliver(self, take: Callable[[Any], None]) -> "asyncio.Future[None]":
-        """Hand over each message as it comes; return what ends with them."""
+    return system.boottime_ns()
 
 
 async def next_tick() -> None:
@@ -48,19 +39,21 @@ async def next_tick() -> None:
     await asyncio.sleep(TICK_SECONDS)
 
 
-class Attachment:
+class Attachment(Writer):
     """The present attachment of ``end``; ``name`` is for its tasks."""
 
     def __init__(self, end: "TunnelEnd[Any]", name: str) -> None:
         self.liveness = Liveness(now_ns())
         self.over = asyncio.Event()
         self._end = end
+        self._inbox = end.inbox
+        self._stream: Writer | None = None  # once it is carried
         self._name = name
         self._is_lost = False  # somebody has called it over, or it is
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def carry(self, stream: Stream, first: Any = None) -> None:
-        """Carry messages until those of the stream end; ``first`` goes out before all others.
+    async def carry(self, stream: Any, first: Any = None) -> None:
+        """Carry messages until those of the stream end, a `tunnel.calls.call.Call`; ``first`` goes out before all.
 
         Raises AttachmentLostError, TunnelFault for a message that breaks the contract, and what the stream ends with.
         """
@@ -87,18 +80,18 @@ class Attachment:
 
     # What the outbox writes to.
 
-    @property
     def is_full(self) -> bool:
         """Whether what was sent waits for room; once it is over nothing is sent, so that nothing counts as written."""
-        return self._is_over() or self._stream.is_full
+        return self._is_over() or self._stream is None or self._stream.is_full()
 
     def when_room(self, tell: Callable[[], None]) -> None:
         """Have somebody told once when there is."""
-        self._stream.when_room(tell)
+        if self._stream is not None:
+            self._stream.when_room(tell)
 
     def send(self, message: Any) -> None:
         """Send a message, unless the attachment is over: the next one will send it again."""
-        if not self._is_lost:
+        if not self._is_lost and self._stream is not None:
             self._stream.send(message)
 
     def give_up(self, why: str) -> None:
@@ -114,7 +107,10 @@ class Attachment:
     def _take(self, message: Any) -> None:
         if not self._is_over():
             self.liveness.heard()
-            self._end.handle(message)
+            if isinstance(message, Batch):
+                self._inbox.take(message)
+            else:
+                self._end.handle(message)
 
     def _is_over(self) -> bool:
         """Whether nothing may be handled or sent any more; asked for each message, because a sleep ends anywhere.

@@ -3,6 +3,9 @@ cimport cython
 
 from tunnel.counters cimport Counters
 from tunnel.flow cimport Flow
+from tunnel.turn cimport Turn
+from tunnel.writer cimport Writer
+from tunnel cimport system
 from wire.batches cimport Batch
 from wire.chunks cimport ChunkBuffer
 from wire.delivery cimport Delivery, Numbered
@@ -19,7 +22,9 @@ cdef class Outbox:
     cdef double _flush_window_seconds
     cdef Py_ssize_t _ring_bytes
     cdef object _urgent
-    cdef object _writer
+    cdef Writer _writer
+    cdef Turn _turn
+    cdef bint _is_flushing
     cdef object _flushing
     cdef double _woken_at
     cdef bint _waits_for_room
@@ -35,8 +40,9 @@ cdef class Outbox:
     cpdef acknowledged(self)
     @cython.locals(early=double)
     cpdef _wake(self)
+    cdef _flush_no_more(self)
     cpdef _flush(self)
-    @cython.locals(delivery=Delivery)
+    @cython.locals(writer=Writer, delivery=Delivery)
     cpdef _write(self)
     cdef Py_ssize_t _waiting_bytes(self) except -1
     cdef bint _is_drained(self) except -1

@@ -7,15 +7,17 @@ other end has it, so an outbox outlives its attachments: while there is none, it
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from itertools import islice
 from typing import Any, Protocol
 
+from tunnel import system
 from tunnel.counters import Counters
 from tunnel.flow import Flow
 from tunnel.messages import MessageParser
 from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
+from tunnel.turn import Turn, turn_of_running_loop
+from tunnel.writer import Writer
 from wire.batches import Batch
 from wire.chunks import ChunkBuffer
 from wire.delivery import Delivery
@@ -65,23 +67,6 @@ class Pausable(Protocol):
         ...
 
 
-class Writer(Protocol):
-    """Where messages go."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether what was sent last waits for room."""
-        ...
-
-    def when_room(self, tell: Callable[[], None]) -> None:
-        """Have somebody told once when there is."""
-        ...
-
-    def send(self, message: Any) -> None:
-        """Send a message, a `Batch` or one of protobuf's; only while it is not full."""
-        ...
-
-
 class Outbox:
     """The sending half of one tunnel. ``message`` is the type of protobuf's that this end sends."""
 
@@ -111,7 +96,9 @@ class Outbox:
         self._hold_much()
         self._urgent: Any = None  # a heartbeat: it does not count, and goes first
         self._writer: Writer | None = None  # while there is an attachment
-        self._flushing: asyncio.Handle | None = None  # what will flush
+        self._turn: Turn | None = None  # of the loop that the writer is on
+        self._is_flushing = False  # at the end of the turn, or at that of the window:
+        self._flushing: asyncio.TimerHandle | None = None
         self._woken_at = 0.0  # since when there is something to flush, by `time.monotonic`
         self._waits_for_room = False  # the writer will tell of it
         self._waits_for_ring = False  # the other end will acknowledge
@@ -132,7 +119,7 @@ class Outbox:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing was sent for a while: who sends something alone holds nobody up."""
-        return time.monotonic() - self._flushed_at >= COMPANY_SECONDS
+        return system.monotonic() - self._flushed_at >= COMPANY_SECONDS
 
     def check(self) -> None:
         """Raise TunnelFault when the peer takes nothing and everything piles up here."""
@@ -182,16 +169,15 @@ class Outbox:
     def begin(self, writer: Writer) -> None:
         """Write to an attachment from now on, until `detached`."""
         self._writer = writer
+        self._turn = turn_of_running_loop()
         self._waits_for_room = False
-        if not self._is_drained():
+        if self._drained or not self._is_drained():
             self._wake()
 
     def detached(self) -> None:
         """The attachment is over: what it may have lost is to be written again."""
         self._writer = None
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
+        self._flush_no_more()
         self._delivery.rewind()
         self._urgent = None
         self.buffer.seal_bytes = HELD_SEAL_BYTES
@@ -205,23 +191,32 @@ class Outbox:
 
     def _wake(self) -> None:
         """There is something to send: flush at once, or at the end of the window."""
-        if self._writer is None or self._flushing is not None:
+        if self._writer is None or self._turn is None or self._is_flushing:
             return
-        self._woken_at = time.monotonic()
+        self._is_flushing = True
+        self._woken_at = system.monotonic()
         early = self._flushed_at + self._flush_window_seconds - self._woken_at
-        loop = asyncio.get_running_loop()
         if early <= 0 or self._waiting_bytes() >= _SEAL_BYTES:
-            self._flushing = loop.call_soon(self._flush)
+            self._turn.at_end(self._flush)
         else:
-            self._flushing = loop.call_later(early, self._flush)
+            self._flushing = asyncio.get_running_loop().call_later(early, self._flush)
+
+    def _flush_no_more(self) -> None:
+        self._is_flushing = False
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
 
     def _flush(self) -> None:
         """Make messages of all there is, and write them."""
+        if not self._is_flushing:  # it was done sooner, or is to be done later
+            return
+        self._is_flushing = False
         self._flushing = None
         if self._waits_for_room or self._waits_for_ring:  # more comes together meanwhile; a heartbeat may go
             self._write()
             return
-        self._flushed_at = time.monotonic()
+        self._flushed_at = system.monotonic()
         self.flow.flush_delay.note(self._flushed_at - self._woken_at)
         self._seal()
         if self._company is not None:
@@ -233,7 +228,7 @@ class Outbox:
         writer, delivery = self._writer, self._delivery
         if writer is None:
             return
-        while not writer.is_full:
+        while not writer.is_full():
             message = self._urgent
             if message is not None:
                 self._urgent = None
@@ -244,8 +239,6 @@ class Outbox:
                 return
             else:
                 message = self._take()
-            if message is None:
-                break
             message.acknowledged = delivery.received
             writer.send(message)
         else:
@@ -338,7 +331,7 @@ class Outbox:
             self._wake_within(COMPANY_SECONDS)
 
     def _wake_within(self, seconds: float) -> None:
-        due = time.monotonic() + seconds
+        due = system.monotonic() + seconds
         if self._company is None or due < self._company_due:
             self._stop_waiting()
             self._company_due = due
@@ -361,9 +354,7 @@ class Outbox:
     def _seal_full(self) -> None:
         """As much has come together as one message should carry: it goes now."""
         self._seal()
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
+        self._flush_no_more()
         self._wake()
 
     def _seal(self) -> None:

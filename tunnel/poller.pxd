@@ -4,6 +4,7 @@ from cpython cimport array
 
 from tunnel cimport system
 from tunnel.link cimport Link
+from tunnel.turn cimport Turn
 from wire cimport memory, packing
 
 cdef Py_ssize_t _LINK_BYTES
@@ -22,13 +23,15 @@ cdef class Poller:
     cdef list _links
     cdef Py_ssize_t _count
     cdef array.array _ready
+    cdef Turn _turn
     cdef list _unsent
     cdef list _again
 
     cpdef flush_soon(self, Pollable link)
     cpdef read_soon(self, Pollable link)
-    @cython.locals(links=list, link=Pollable, found=cython.longlong, ready=array.array, count=int, place=int)
     cpdef run(self)
+    @cython.locals(links=list, link=Pollable, found=cython.longlong, ready=array.array, count=int, place=int)
+    cdef _tell_ready(self, object epoll)
     @cython.locals(links=list, ready=array.array, link=Pollable, depth=int, place=int)
     cdef _prefetch(self, int count)
     @cython.locals(links=list, link=Pollable)

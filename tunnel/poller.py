@@ -14,6 +14,7 @@ from array import array
 
 from tunnel import system
 from tunnel.link import Link
+from tunnel.turn import turn_of_running_loop
 from wire import memory, packing
 
 READABLE = select.EPOLLIN
@@ -63,10 +64,11 @@ class Pollable(Link):
 class Poller:
     """The sockets of one event loop that have a link behind them. Needs Linux."""
 
-    __slots__ = ("_again", "_count", "_epoll", "_links", "_loop", "_ready", "_unsent")
+    __slots__ = ("_again", "_count", "_epoll", "_links", "_loop", "_ready", "_turn", "_unsent")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._turn = turn_of_running_loop()
         self._epoll: select.epoll | None = None  # while there is a socket
         self._links: list[Pollable | None] = []  # by descriptor
         self._count = 0  # of them
@@ -102,9 +104,9 @@ class Poller:
         self._forget(descriptor)
 
     def flush_soon(self, link: Pollable) -> None:
-        """Call ``flush`` once before the loop waits for anything: what comes until then goes out together."""
+        """Call ``flush`` once at the end of the turn: what comes until then goes out together."""
         if not self._unsent:
-            self._loop.call_soon(self.flush)
+            self._turn.at_end(self.flush)
         self._unsent.append(link)
 
     def read_soon(self, link: Pollable) -> None:
@@ -117,9 +119,16 @@ class Poller:
         """Tell the links of sockets that have news; called by the loop."""
         if self._epoll is None:
             return
+        self._turn.begin()
+        try:
+            self._tell_ready(self._epoll)
+        finally:
+            self._turn.end()
+
+    def _tell_ready(self, epoll: select.epoll) -> None:
         links = self._links
         ready = self._ready
-        count = system.take_ready(self._epoll, ready)
+        count = system.take_ready(epoll, ready)
         if memory.PREFETCHES:
             self._prefetch(count)
         for place in range(count):
@@ -155,11 +164,15 @@ class Poller:
 
     def _read_again(self) -> None:
         links, self._again = self._again, []
-        for link in links:
-            try:
-                link.read()
-            except Exception as error:
-                self._failed(link, error)
+        self._turn.begin()
+        try:
+            for link in links:
+                try:
+                    link.read()
+                except Exception as error:
+                    self._failed(link, error)
+        finally:
+            self._turn.end()
 
     def _failed(self, link: Pollable, error: Exception) -> None:
         """A mistake of ours costs the session it was made for, and is told as the loop tells such things."""

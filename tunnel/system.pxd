@@ -5,7 +5,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
 from cpython.object cimport Py_SIZE
 from libc.errno cimport EAGAIN, EINTR, errno
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from wire cimport packing
 
@@ -23,12 +23,30 @@ cdef extern from "<sys/epoll.h>" nogil:
         epoll_data_t data
     int epoll_wait(int descriptor, epoll_event *events, int limit, int milliseconds)
 
+cdef extern from "<time.h>" nogil:
+    cdef struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int clock, timespec *time)
+    const int CLOCK_BOOTTIME
+    const int CLOCK_MONOTONIC
+
 cdef enum:
     _MAX_RECEIVE_BYTES = 65536
     _MAX_READY = 128
 
 # The interpreter's lock is kept: none of these waits, and to let go of it costs a thread switch whenever another
 # thread wants it.
+
+cdef inline double monotonic():
+    cdef timespec now
+    clock_gettime(CLOCK_MONOTONIC, &now)
+    return now.tv_sec + now.tv_nsec / 1e9
+
+cdef inline int64_t boottime_ns():
+    cdef timespec now
+    clock_gettime(CLOCK_BOOTTIME, &now)
+    return now.tv_sec * <int64_t>1000000000 + now.tv_nsec
 
 cdef inline bytes receive(int descriptor, Py_ssize_t size):
     cdef char buffer[_MAX_RECEIVE_BYTES]

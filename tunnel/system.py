@@ -6,7 +6,21 @@ a session's whole work. Both forms do the same: `tests/tunnel/test_socket_link.p
 
 import os
 import select
+import time
 from array import array
+
+CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""A clock that also runs while the machine is suspended."""
+
+
+def monotonic() -> float:
+    """Return the seconds of ``time.monotonic``."""
+    return time.monotonic()
+
+
+def boottime_ns() -> int:
+    """Return the nanoseconds of `CLOCK`."""
+    return time.clock_gettime_ns(CLOCK)
 
 
 def receive(descriptor: int, size: int) -> bytes | None:

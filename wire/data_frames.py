@@ -17,6 +17,7 @@ offset  bytes  what      meaning
 
 from struct import Struct
 
+from wire import packing
 from wire.errors import PeerFault
 
 DATA = 0
@@ -42,11 +43,10 @@ OTHER = 255
 """What `FrameCutter` calls all other frames."""
 
 _HEADER = Struct(">HBBBI")
-_DATA_AND_PREFIX = Struct(">HBBBIBI")
 _INCREMENT = Struct(">I")
 _DATA, _HEADERS, _PUSH_PROMISE, _WINDOW_UPDATE, _CONTINUATION = DATA, HEADERS, PUSH_PROMISE, WINDOW_UPDATE, CONTINUATION
 _OTHER, _END_HEADERS, _PADDED, _HEADER_BYTES = OTHER, END_HEADERS, PADDED, HEADER_BYTES
-_MAX_OTHER_BYTES = MAX_OTHER_BYTES
+_MAX_OTHER_BYTES, _PREFIX_BYTES = MAX_OTHER_BYTES, PREFIX_BYTES
 
 
 class FrameCutter:
@@ -152,6 +152,13 @@ def read_number(data: bytes, position: int) -> int:
     return value
 
 
+def write_number(data: bytearray, position: int, value: int) -> None:
+    """Write four bytes, unsigned and big-endian."""
+    for index in range(position + 3, position - 1, -1):
+        data[index] = value & 0xFF
+        value >>= 8
+
+
 def pack_header(length: int, kind: int, flags: int, stream: int) -> bytes:
     """Return the first bytes of a frame."""
     return _HEADER.pack(length >> 8, length & 0xFF, kind, flags, stream)
@@ -160,8 +167,13 @@ def pack_header(length: int, kind: int, flags: int, stream: int) -> bytes:
 def pack_message(message: bytes, stream: int) -> bytes:
     """Return a gRPC message, with the prefix that says how long it is, as one frame of DATA."""
     length = len(message)
-    size = length + PREFIX_BYTES
-    return _DATA_AND_PREFIX.pack(size >> 8, size & 0xFF, _DATA, 0, stream, 0, length) + message
+    size = length + _PREFIX_BYTES
+    head = bytearray(_HEADER_BYTES + _PREFIX_BYTES)
+    head[0] = size >> 16 & 0xFF
+    write_number(head, 1, (size & 0xFFFF) << 16)  # the type is 0, as are the flags
+    write_number(head, 5, stream)
+    write_number(head, _HEADER_BYTES + 1, length)
+    return packing.join(head, _HEADER_BYTES + _PREFIX_BYTES, message)
 
 
 def pack_data(data: bytes, stream: int) -> bytes:

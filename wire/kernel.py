@@ -31,6 +31,8 @@ MODULES = (
     "wire.numbering",
     "tunnel.counters",
     "tunnel.flow",
+    "tunnel.turn",
+    "tunnel.writer",
     "tunnel.messages",
     "tunnel.outbox",
     "tunnel.inbox",

@@ -13,6 +13,7 @@ from tunnel.attachment import Attachment, AttachmentLostError
 from tunnel.counters import Counters
 from tunnel.end import TunnelEnd
 from tunnel.owner import EDGE_SIDE
+from tunnel.writer import Writer
 from wire.errors import TunnelFault
 from wire.liveness import SILENT_TICKS, SLEPT_NS
 
@@ -34,21 +35,24 @@ class End(TunnelEnd[Request]):
             raise TunnelFault("as the test wants it")
 
 
-class Stream:
+class Stream(Writer):
     """What is read comes from the test, what is written goes to it; ``None`` is the end, an exception is raised."""
 
     def __init__(self) -> None:
         self.coming: asyncio.Queue[Any] = asyncio.Queue()
         self.written: asyncio.Queue[Request] = asyncio.Queue()
         self.is_stuck = False
-        self.is_full = False
+        self._is_full = False
+
+    def is_full(self) -> bool:
+        return self._is_full
 
     def when_room(self, tell: Callable[[], None]) -> None:
-        assert self.is_full
+        assert self._is_full
 
     def send(self, message: Request) -> None:
         if self.is_stuck:
-            self.is_full = True
+            self._is_full = True
             return
         self.written.put_nowait(Request.FromString(message.SerializeToString()))
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tunnel.attachment import Attachment
+from tunnel.writer import Writer
 
 
 class FakeEnd:
@@ -14,6 +15,7 @@ class FakeEnd:
 
     def __init__(self) -> None:
         self.queue = self
+        self.inbox = None
         self.handled: list[str] = []
 
     def attach(self, attachment: object) -> None:
@@ -29,13 +31,14 @@ class FakeEnd:
         pass
 
 
-class Stream:
+class Stream(Writer):
     """A stream that the test speaks for."""
-
-    is_full = False
 
     def __init__(self) -> None:
         self.take: Callable[[Any], None] = lambda _: None
+
+    def is_full(self) -> bool:
+        return False
 
     def when_room(self, tell: object) -> None:
         raise AssertionError

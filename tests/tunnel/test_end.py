@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import tunnel.writer
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tests.wire.small_game import LAYOUT
 from tunnel.attachment import Attachment
@@ -32,8 +33,9 @@ async def test_a_drain_sees_the_last_messages_off() -> None:
     draining = asyncio.create_task(end.drain(LONG_SECONDS, LONG_SECONDS))
     written: list[Response] = []
 
-    class Writer:
-        is_full = False
+    class Writer(tunnel.writer.Writer):
+        def is_full(self) -> bool:
+            return False
 
         def when_room(self, tell: object) -> None:
             raise AssertionError

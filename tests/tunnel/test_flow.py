@@ -2,6 +2,7 @@
 
 import asyncio
 
+import tunnel.writer
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tests.relays import echo, running_origin, running_relay
 from tunnel.counters import Counters
@@ -23,8 +24,9 @@ async def test_a_batch_is_noted_with_its_size_and_again_when_it_is_sent_again() 
     delivery = Delivery()
     outbox = Outbox(tunnel_pb2.AttachRequest, delivery, Counters(), flush_window_seconds=0)
 
-    class Writer:
-        is_full = False
+    class Writer(tunnel.writer.Writer):
+        def is_full(self) -> bool:
+            return False
 
         def when_room(self, tell: object) -> None:
             raise AssertionError

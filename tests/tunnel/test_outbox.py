@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tunnel.writer
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.options import MAX_BATCH_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
@@ -22,7 +23,7 @@ LONG_SECONDS = 3600.0
 RING_BYTES = 16 << 20
 
 
-class Writer:
+class Writer(tunnel.writer.Writer):
     """Where an outbox writes to: keeps what was ``written``, each of its messages, and can be made to have no room."""
 
     def __init__(self) -> None:
@@ -32,17 +33,16 @@ class Writer:
         self._kept: list[tunnel_pb2.AttachRequest] = []
         self._tell: Callable[[], None] | None = None
 
-    @property
     def is_full(self) -> bool:
         return bool(self._kept)
 
     def when_room(self, tell: Callable[[], None]) -> None:
-        assert self.is_full
+        assert self.is_full()
         assert self._tell is None
         self._tell = tell
 
     def send(self, message: tunnel_pb2.AttachRequest) -> None:
-        assert not self.is_full
+        assert not self.is_full()
         copy = tunnel_pb2.AttachRequest.FromString(message.SerializeToString())
         if self.has_room:
             self._write(copy)

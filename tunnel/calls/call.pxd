@@ -2,6 +2,8 @@
 cimport cython
 
 from tunnel.calls.message_cutter cimport MessageCutter
+from tunnel.writer cimport Writer
+from wire.batches cimport Batch
 from wire.data_frames cimport pack_data, pack_message
 
 cdef Py_ssize_t _PREFIX_BYTES
@@ -13,8 +15,7 @@ cdef class Wire:
     cpdef send_frame(self, Call call, bytes frame)
     cpdef acknowledge(self, Call call, Py_ssize_t size)
 
-@cython.final
-cdef class Call:
+cdef class Call(Writer):
     cdef readonly object path
     cdef public object status
     cdef public object details
@@ -39,7 +40,9 @@ cdef class Call:
     cdef list _when_room
     cdef bint _has_ended
 
-    @cython.locals(data=bytes)
+    cpdef bint is_full(self) except -1
+    cpdef when_room(self, object tell)
+    @cython.locals(data=bytes, batch=Batch)
     cpdef send(self, object message)
     @cython.locals(message=bytes)
     cpdef feed(self, bytes data, Py_ssize_t flow_bytes)

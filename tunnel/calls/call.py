@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from tunnel.calls.message_cutter import MessageCutter, wrap_message
 from tunnel.calls.status import CallError, Status
+from tunnel.writer import Writer
+from wire.batches import Batch
 from wire.data_frames import PREFIX_BYTES, pack_data, pack_message
 
 _PREFIX_BYTES = PREFIX_BYTES  # for this module, as C has it
@@ -56,7 +58,7 @@ class Wire:
         raise NotImplementedError
 
 
-class Call:
+class Call(Writer):
     """One call. ``parse`` makes a message of bytes."""
 
     def __init__(self, wire: Wire, stream: int, path: str, parse: Any, *, max_message_bytes: int) -> None:
@@ -119,7 +121,6 @@ class Call:
             self._end_delivery()
         return self._delivered
 
-    @property
     def is_full(self) -> bool:
         """Whether what was sent waits for room, or the call is over: no more should be sent."""
         return bool(self._unsent) or self.status is not None
@@ -135,7 +136,11 @@ class Call:
         """
         if self.status is not None or self._has_ended:
             return
-        data = message.SerializeToString()
+        if isinstance(message, Batch):
+            batch: Batch = message
+            data = batch.SerializeToString()
+        else:
+            data = message.SerializeToString()
         if len(data) > self._max_message_bytes:
             text = f"a message of {len(data)} bytes, where at most {self._max_message_bytes} are allowed"
             raise CallError(Status.RESOURCE_EXHAUSTED, text)

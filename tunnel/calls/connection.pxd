@@ -2,6 +2,7 @@
 cimport cython
 
 from tunnel.calls.call cimport Call, Wire
+from tunnel.turn cimport Turn
 from wire.data_frames cimport FrameCutter, pack_window_update
 
 cdef int _DATA, _WINDOW_UPDATE
@@ -14,6 +15,8 @@ cdef class Connection(Wire):
     cdef readonly object closed
     cdef readonly dict calls
     cdef object _transport
+    cdef bint _is_closing
+    cdef Turn _turn
     cdef object _linger
     cdef FrameCutter _cutter
     cdef Py_ssize_t _room_bytes
@@ -25,8 +28,9 @@ cdef class Connection(Wire):
     cdef readonly object _h2
     cdef Py_ssize_t _frame_bytes
 
-    @cython.locals(kind=int, stream=Py_ssize_t, size=Py_ssize_t, body=bytes)
     cpdef data_received(self, bytes data)
+    @cython.locals(kind=int, stream=Py_ssize_t, size=Py_ssize_t, body=bytes)
+    cdef _take_frames(self, bytes data)
     cpdef Py_ssize_t room_bytes(self, Call call) except? -1
     @cython.locals(size=Py_ssize_t)
     cpdef send_frame(self, Call call, bytes frame)

@@ -24,6 +24,7 @@ import h2.settings
 
 from tunnel.calls.call import Call, Wire
 from tunnel.calls.status import CallError, Status, encode_details
+from tunnel.turn import turn_of_running_loop
 from wire.data_frames import (
     DATA,
     HEADER_BYTES,
@@ -103,6 +104,8 @@ class Connection(Wire):
         self.closed = asyncio.Event()
         self.calls: dict[int, Call] = {}  # by stream, until both ends have done with it
         self._transport: asyncio.Transport | None = None
+        self._is_closing = False  # or it is closed; nothing is read or written any more
+        self._turn = turn_of_running_loop()
         self._linger: asyncio.TimerHandle | None = None
         self._cutter = FrameCutter(FRAME_BYTES, preface_bytes=0 if is_client else PREFACE_BYTES)
         self._room_bytes = 65_535  # of the connection: what the other end has room for (RFC 9113, section 6.9.2)
@@ -145,23 +148,29 @@ class Connection(Wire):
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
-        if self._transport is None or self._transport.is_closing():
+        if self._is_closing:
             return
+        self._turn.begin()
         try:
-            for kind, stream, size, body in self._cutter.feed(data):
-                if self._transport is None or self._transport.is_closing():
-                    return
-                if kind == _DATA:
-                    if not size:
-                        self._count(1)
-                    self._take_data(stream, size, body)
-                elif kind == _WINDOW_UPDATE:
-                    self._take_room(stream, size)
-                else:
-                    self._hand_on(body)
-            self._cutter.check()
+            self._take_frames(data)
         except (PeerFault, h2.exceptions.H2Error) as error:
             self.close(f"not HTTP/2 as it may be: {error}")
+        finally:
+            self._turn.end()
+
+    def _take_frames(self, data: bytes) -> None:
+        for kind, stream, size, body in self._cutter.feed(data):
+            if self._is_closing:
+                return
+            if kind == _DATA:
+                if not size:
+                    self._count(1)
+                self._take_data(stream, size, body)
+            elif kind == _WINDOW_UPDATE:
+                self._take_room(stream, size)
+            else:
+                self._hand_on(body)
+        self._cutter.check()
 
     def eof_received(self) -> bool:
         """The other end has closed the connection."""
@@ -171,6 +180,7 @@ class Connection(Wire):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is over, and with it all calls."""
         self._transport = None
+        self._is_closing = True
         if self._linger is not None:
             self._linger.cancel()
         self.is_writable = False
@@ -233,12 +243,13 @@ class Connection(Wire):
             return
         if self._linger is None:
             self._linger = asyncio.get_running_loop().call_later(LINGER_SECONDS, transport.abort)
-        if transport.is_closing():
+        if self._is_closing:
             return
         self._end_calls()
         with contextlib.suppress(h2.exceptions.H2Error):  # h2 has done it where it found a fault
             self._h2.close_connection(h2.errors.ErrorCodes.PROTOCOL_ERROR if why else h2.errors.ErrorCodes.NO_ERROR)
         self.send_queued()
+        self._is_closing = True
         transport.close()
 
     # What calls do with it (`tunnel.calls.call.Wire`).
@@ -301,10 +312,11 @@ class Connection(Wire):
             self._write(data)
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self._is_closing:
             self._transport.write(data)
-            if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
+            if not self.is_writable and self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
                 self.problem = self.problem or "it asks for answers and reads none"
+                self._is_closing = True
                 self._transport.abort()
 
     def _taken(self, size: int) -> None:
@@ -436,7 +448,7 @@ class Connection(Wire):
 
     def _send_rests(self) -> None:
         for call in list(self.calls.values()):
-            if call.is_full:
+            if call.is_full():
                 call.send_rest()
 
 

@@ -268,7 +268,7 @@ async def test_two_may_wait_for_room() -> None:
             pass
 
     async with our_server(read_late) as (_, port), our_call(port) as call:
-        while not call.is_full:
+        while not call.is_full():
             call.send(Text(bytes(1 << 20)))
         told = asyncio.Event()
         call.when_room(told.set)
@@ -278,7 +278,7 @@ async def test_two_may_wait_for_room() -> None:
         await asyncio.gather(told.wait(), writing)
         call.done_writing()
         assert await call.read() is None
-        assert call.is_full, "nothing more is to be sent"
+        assert call.is_full(), "nothing more is to be sent"
 
 
 async def library_channel(port: int) -> Any:
