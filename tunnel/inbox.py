@@ -6,12 +6,18 @@ All others are for `tunnel.end`. Called by the attachment; a batch that breaks t
 from tunnel.counters import Counters
 from tunnel.options import MAX_BATCH_BYTES
 from tunnel.outbox import Outbox
-from tunnel.session import Session, deliver_chunks
+from tunnel.session import SESSION_BYTES, Session
+from wire import memory, packing
 from wire.batches import Batch
+from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, check_chunks, read_length, read_slot
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
 
-_MAX_BATCH_BYTES = MAX_BATCH_BYTES  # for this module, as C has it
+PREFETCHED_AT_ONCE = 128
+"""Sessions whose memory is asked for together; it has room in the cache."""
+
+# For this module, as C has them.
+_MAX_BATCH_BYTES, _PREFETCHED_AT_ONCE, _SESSION_BYTES = MAX_BATCH_BYTES, PREFETCHED_AT_ONCE, SESSION_BYTES
 
 
 class Inbox:
@@ -49,3 +55,54 @@ class Inbox:
             raise TunnelFault(f"batch of {size} bytes: 1 to {MAX_BATCH_BYTES} are allowed")
         self._outbox.check()
         deliver_chunks(chunks, self._sessions)
+
+
+def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
+    """Hand the chunks of a batch to their sessions, in order.
+
+    Raises TunnelFault for a batch that is not well made, or that has a chunk for a slot without a session (no session
+    has got anything then), and for what a session itself does not accept.
+    """
+    count = check_chunks(batch)
+    addressed = _addressed(batch, sessions)
+    position = 0
+    header = CHUNK_HEADER_BYTES
+    data_kind = DATA
+    end_kind = END
+    for place in range(count):
+        if memory.PREFETCHES and place % _PREFETCHED_AT_ONCE == 0:
+            _prefetch(addressed, place, min(place + _PREFETCHED_AT_ONCE, count))
+        session = addressed[place]
+        kind = batch[position + 4]
+        start = position + header
+        position = start + read_length(batch, position)
+        if kind == data_kind:
+            session.tunnel_part(batch, start, position)
+        elif kind == end_kind:
+            session.tunnel_end()
+        else:
+            session.tunnel_event(packing.cut(batch, start, position))
+
+
+def _prefetch(sessions: list[Session], start: int, end: int) -> None:
+    """Have fetched what some of these need for `Session.tunnel_part`."""
+    for place in range(start, end):
+        memory.prefetch(sessions[place], _SESSION_BYTES)
+    for place in range(start, end):
+        session = sessions[place]
+        session.prefetch_delivery()
+
+
+def _addressed(batch: bytes, sessions: dict[int, Session]) -> list[Session]:
+    """Return whose each chunk of a batch is that was checked; raises TunnelFault for a slot without a session."""
+    addressed: list[Session] = []
+    position = 0
+    size = len(batch)
+    while position < size:
+        slot = read_slot(batch, position)
+        session = sessions.get(slot)
+        if session is None:
+            raise TunnelFault(f"chunk for unknown slot {slot}")
+        addressed.append(session)
+        position += CHUNK_HEADER_BYTES + read_length(batch, position)
+    return addressed

@@ -8,6 +8,9 @@ Both are classes to inherit from, and not protocols: what happens for each read 
 
 from wire import packing
 
+LINK_BYTES = 192
+"""Of a link over a socket, what its reading and writing need (`wire.memory`)."""
+
 
 class Link:
     """Open and usable from the moment the session gets it."""

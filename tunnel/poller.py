@@ -13,7 +13,7 @@ import select
 from array import array
 
 from tunnel import system
-from tunnel.link import Link
+from tunnel.link import LINK_BYTES, Link
 from tunnel.turn import turn_of_running_loop
 from wire import memory, packing
 
@@ -23,9 +23,6 @@ NEARLY_OVER = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 """The other side sends no more, or the connection is broken; what it has sent may still be there to read."""
 
 _WATCHED = READABLE | WRITABLE | select.EPOLLRDHUP | select.EPOLLET
-
-LINK_BYTES = 192
-"""Of a link, what its reading needs."""
 
 PREFETCH_DEPTHS = 4
 """How far behind a link there is something to prefetch."""

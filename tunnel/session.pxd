@@ -4,13 +4,12 @@ cimport cython
 from tunnel.counters cimport Counters
 from tunnel.link cimport Link, LinkEvents
 from wire cimport memory, packing
-from wire.chunks cimport ChunkBuffer, check_chunks, read_length, read_slot
+from wire.chunks cimport ChunkBuffer
 from wire.credits cimport ReceiveCredit, SendCredit
 from wire.guard cimport Guard
 from wire.scanner cimport Scanner
 from wire.watcher cimport Watcher
 
-cdef Py_ssize_t _PREFETCHED_AT_ONCE
 cdef Py_ssize_t _SESSION_BYTES, _GUARD_BYTES, _SCANNER_BYTES, _CREDIT_BYTES, _LINK_BYTES
 
 cdef class Session(LinkEvents):
@@ -77,13 +76,3 @@ cdef class Session(LinkEvents):
 
     @cython.locals(counters=Counters)
     cdef _count(self, long long frames, Py_ssize_t size, bint serverbound)
-
-@cython.locals(position=Py_ssize_t, count=Py_ssize_t, place=Py_ssize_t, header=Py_ssize_t, start=Py_ssize_t,
-               kind=int, data_kind=int, end_kind=int, session=Session, addressed=list)
-cpdef deliver_chunks(bytes batch, dict sessions)
-
-@cython.locals(place=Py_ssize_t, session=Session)
-cdef _prefetch(list sessions, Py_ssize_t start, Py_ssize_t end)
-
-@cython.locals(addressed=list, position=Py_ssize_t, size=Py_ssize_t, slot=Py_ssize_t, session=Session)
-cdef list _addressed(bytes batch, dict sessions)

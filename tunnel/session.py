@@ -15,10 +15,10 @@ How a session ends, seen from either end::
 from typing import Any
 
 from tunnel.inspector import Inspector
-from tunnel.link import Link, LinkEvents
+from tunnel.link import LINK_BYTES, Link, LinkEvents
 from tunnel.owner import SessionOwner
 from wire import memory, packing
-from wire.chunks import CHUNK_HEADER_BYTES, DATA, END, EVENT, check_chunks, read_length, read_slot
+from wire.chunks import DATA, END, EVENT
 from wire.credits import ReceiveCredit, SendCredit
 from wire.errors import TunnelFault
 from wire.guard import Guard, Refusal
@@ -39,13 +39,11 @@ half a minute, one every two seconds is what servers send, and who only holds a 
 MAX_INJECTED_BYTES = 64 * 1024
 """What may wait, beside the player's or the server's own bytes, for a reader that is slow."""
 
+SESSION_BYTES = 320
+"""Of a session, what is touched per packet (`wire.memory`)."""
 
-PREFETCHED_AT_ONCE = 128
-"""Sessions whose memory is asked for together; it has room in the cache."""
-
-_PREFETCHED_AT_ONCE = PREFETCHED_AT_ONCE  # for this module, as C has them
-# Of each, what is touched per packet.
-_SESSION_BYTES, _GUARD_BYTES, _SCANNER_BYTES, _CREDIT_BYTES, _LINK_BYTES = 320, 256, 128, 64, 192
+# Of each, what is touched per packet, for this module as C has it.
+_SESSION_BYTES, _GUARD_BYTES, _SCANNER_BYTES, _CREDIT_BYTES, _LINK_BYTES = SESSION_BYTES, 256, 128, 64, LINK_BYTES
 
 _NOTHING = bytearray()
 """Shared by all sessions that keep nothing, which is nearly all of them: never changed."""
@@ -704,54 +702,3 @@ class Session(LinkEvents):
         else:
             counters.frames_clientbound += frames
             counters.bytes_clientbound += size
-
-
-def deliver_chunks(batch: bytes, sessions: dict[int, Session]) -> None:
-    """Hand the chunks of a batch to their sessions, in order.
-
-    Raises TunnelFault for a batch that is not well made, or that has a chunk for a slot without a session (no session
-    has got anything then), and for what a session itself does not accept.
-    """
-    count = check_chunks(batch)
-    addressed = _addressed(batch, sessions)
-    position = 0
-    header = CHUNK_HEADER_BYTES
-    data_kind = DATA
-    end_kind = END
-    for place in range(count):
-        if memory.PREFETCHES and place % _PREFETCHED_AT_ONCE == 0:
-            _prefetch(addressed, place, min(place + _PREFETCHED_AT_ONCE, count))
-        session = addressed[place]
-        kind = batch[position + 4]
-        start = position + header
-        position = start + read_length(batch, position)
-        if kind == data_kind:
-            session.tunnel_part(batch, start, position)
-        elif kind == end_kind:
-            session.tunnel_end()
-        else:
-            session.tunnel_event(packing.cut(batch, start, position))
-
-
-def _prefetch(sessions: list[Session], start: int, end: int) -> None:
-    """Have fetched what some of these need for `Session.tunnel_data`."""
-    for place in range(start, end):
-        memory.prefetch(sessions[place], _SESSION_BYTES)
-    for place in range(start, end):
-        session = sessions[place]
-        session.prefetch_delivery()
-
-
-def _addressed(batch: bytes, sessions: dict[int, Session]) -> list[Session]:
-    """Return whose each chunk of a batch is that was checked; raises TunnelFault for a slot without a session."""
-    addressed: list[Session] = []
-    position = 0
-    size = len(batch)
-    while position < size:
-        slot = read_slot(batch, position)
-        session = sessions.get(slot)
-        if session is None:
-            raise TunnelFault(f"chunk for unknown slot {slot}")
-        addressed.append(session)
-        position += CHUNK_HEADER_BYTES + read_length(batch, position)
-    return addressed

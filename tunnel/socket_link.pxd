@@ -42,6 +42,7 @@ cdef class SocketLink(Pollable):
     cdef bytearray _transmit_joined(self, bytearray joined)
     cpdef fail(self, object error)
     cpdef send(self, bytes data)
+    @cython.locals(joined=bytearray)
     cpdef send_part(self, bytes data, Py_ssize_t start, Py_ssize_t end)
     cdef bint _is_queued(self) except -1
     cdef _end(self)

@@ -285,9 +285,9 @@ class SocketLink(Pollable):
         elif self._joined is not None:
             self._joined += packing.cut(data, start, end)
         elif self._queued is not None:
-            self._joined = bytearray(packing.cut(self._queued, self._queued_from, self._queued_to))
-            self._joined += packing.cut(data, start, end)
-            self._queued = None
+            joined = bytearray(packing.cut(self._queued, self._queued_from, self._queued_to))
+            joined += packing.cut(data, start, end)
+            self._joined, self._queued = joined, None
         elif self._poller is not None:
             self._queued = data
             self._queued_from, self._queued_to = start, end

@@ -109,7 +109,7 @@ class Scanner:
         if self.fault is not None or self._carry:
             return False
         if self._width == 0:
-            self.frames += 1
+            self.frames += end > start
         else:
             frames = self.frames
             if self._scan(data, start, end) != end:

@@ -6,8 +6,9 @@ from tests.fuzz.source import Source
 from tests.fuzz.targets.guard import LAYOUT
 from tests.tunnel.fakes import FakeEnd, FakeLink
 from tests.wire.explained_rules import CLASSIC, frame, text
+from tunnel.inbox import deliver_chunks
 from tunnel.owner import CORE_SIDE, EDGE_SIDE
-from tunnel.session import Session, deliver_chunks
+from tunnel.session import Session
 from wire.chunks import ChunkKind, append_chunk
 from wire.errors import TunnelFault
 from wire.events import pack_event
