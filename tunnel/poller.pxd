@@ -20,6 +20,7 @@ cdef class Pollable(Link):
 cdef class Poller:
     cdef object _loop
     cdef object _epoll
+    cdef int _descriptor
     cdef list _links
     cdef Py_ssize_t _count
     cdef array.array _ready

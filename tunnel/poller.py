@@ -61,12 +61,13 @@ class Pollable(Link):
 class Poller:
     """The sockets of one event loop that have a link behind them. Needs Linux."""
 
-    __slots__ = ("_again", "_count", "_epoll", "_links", "_loop", "_ready", "_turn", "_unsent")
+    __slots__ = ("_again", "_count", "_descriptor", "_epoll", "_links", "_loop", "_ready", "_turn", "_unsent")
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._turn = turn_of_running_loop()
         self._epoll: select.epoll | None = None  # while there is a socket
+        self._descriptor = -1  # of the set
         self._links: list[Pollable | None] = []  # by descriptor
         self._count = 0  # of them
         self._ready = array("q", bytes(8 * EVENTS_AT_ONCE))  # what the system says of them
@@ -83,6 +84,7 @@ class Poller:
                 epoll.close()
                 raise
             self._epoll = epoll
+            self._descriptor = epoll.fileno()
         while len(self._links) <= descriptor:
             self._links.append(None)
         self._links[descriptor] = link
@@ -125,7 +127,7 @@ class Poller:
     def _tell_ready(self, epoll: select.epoll) -> None:
         links = self._links
         ready = self._ready
-        count = system.take_ready(epoll, ready)
+        count = system.take_ready(epoll, self._descriptor, ready)
         if memory.PREFETCHES:
             self._prefetch(count)
         for place in range(count):

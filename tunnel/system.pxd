@@ -87,9 +87,8 @@ cdef inline Py_ssize_t transmit(int descriptor, object data, Py_ssize_t start, P
         else:
             PyErr_CheckSignals()
 
-cdef inline int take_ready(object epoll, array.array ready) except -1:
+cdef inline int take_ready(object epoll, int descriptor, array.array ready) except -1:
     cdef epoll_event found[_MAX_READY]
-    cdef int descriptor = epoll.fileno()
     cdef int count
     cdef int index
     count = epoll_wait(descriptor, found, min(<int>Py_SIZE(ready), <int>_MAX_READY), 0)

@@ -48,12 +48,15 @@ def transmit(descriptor: int, data: bytes | bytearray, start: int, end: int) -> 
         return 0
 
 
-def take_ready(epoll: select.epoll, ready: "array[int]") -> int:
+def take_ready(epoll: select.epoll, descriptor: int, ready: "array[int]") -> int:
     """Put into ``ready`` which sockets of a set are, without waiting: descriptor << 32 | events; return how many.
+
+    The set's own ``descriptor`` is what the compiled form asks.
 
     As many as there is room for, at most 128, for the same reason. Raises OSError.
     """
+    del descriptor
     found = epoll.poll(0, len(ready))
-    for place, (descriptor, events) in enumerate(found):
-        ready[place] = descriptor << 32 | events
+    for place, (each, events) in enumerate(found):
+        ready[place] = each << 32 | events
     return len(found)

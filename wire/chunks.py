@@ -229,8 +229,7 @@ class ChunkBuffer:
 
     def take(self) -> bytes:
         """Return all chunks, packed, and forget them."""
-        chunks = bytes(self._chunks)
-        self._chunks.clear()
+        chunks = packing.take_all(self._chunks)
         self._count = 0
         self.is_due = False
         return chunks

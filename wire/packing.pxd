@@ -30,6 +30,11 @@ cdef inline int append_packed(
     memcpy(place + 8, PyBytes_AS_STRING(payload), size)
     return 0
 
+cdef inline bytes take_all(bytearray batch):
+    cdef bytes taken = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(batch), PyByteArray_GET_SIZE(batch))
+    PyByteArray_Resize(batch, 0)
+    return taken
+
 cdef inline bytes join(bytearray head, Py_ssize_t size, bytes body):
     cdef bytes joined
     if head is None or body is None or not 0 <= size <= PyByteArray_GET_SIZE(head):

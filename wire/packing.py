@@ -15,6 +15,13 @@ def append_packed(batch: bytearray, slot: int, kind_and_length: int, payload: by
     batch += payload
 
 
+def take_all(batch: bytearray) -> bytes:
+    """Return everything, and leave nothing."""
+    taken = bytes(batch)
+    batch.clear()
+    return taken
+
+
 def join(head: bytearray, size: int, body: bytes) -> bytes:
     """Return the first ``size`` bytes of one and the other behind them."""
     if not 0 <= size <= len(head):

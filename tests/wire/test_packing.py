@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.packing import cut, find_unlike, read_amount, write_amount
+from wire.packing import cut, find_unlike, join, read_amount, take_all, write_amount
 
 TABLE = bytes(byte % 3 for byte in range(256))
 
@@ -50,3 +50,20 @@ def test_amounts_are_read_and_written_by_place() -> None:
             read_amount(wrong, place)
         with pytest.raises(IndexError):
             write_amount(wrong, place, 0)
+
+
+def test_what_is_joined_is_a_part_of_the_one_and_all_of_the_other() -> None:
+    head = bytearray(b"head")
+    assert join(head, 2, b"body") == b"hebody"
+    assert join(head, 0, b"") == b""
+    for size in (-1, 5):
+        with pytest.raises(IndexError):
+            join(head, size, b"body")
+
+
+def test_who_takes_all_leaves_nothing() -> None:
+    batch = bytearray(b"batch")
+    assert take_all(batch) == b"batch"
+    assert take_all(batch) == b""
+    batch += b"again"
+    assert take_all(batch) == b"again"
