@@ -24,7 +24,8 @@ cdef class Outbox:
     cdef object _urgent
     cdef Writer _writer
     cdef Turn _turn
-    cdef bint _is_flushing
+    cdef bint _is_due_now
+    cdef bint _is_relieving
     cdef object _flushing
     cdef double _woken_at
     cdef bint _waits_for_room
@@ -40,10 +41,13 @@ cdef class Outbox:
     cpdef acknowledged(self)
     @cython.locals(early=double)
     cpdef _wake(self)
-    cdef _flush_no_more(self)
-    cpdef _flush(self)
+    cdef _flush_no_later(self)
+    cpdef _flush_now(self)
+    cpdef _flush_later(self)
+    cdef _flush(self)
     @cython.locals(writer=Writer, delivery=Delivery)
     cpdef _write(self)
+    cdef _tell_drained(self)
     cdef Py_ssize_t _waiting_bytes(self) except -1
     cdef bint _is_drained(self) except -1
     @cython.locals(room=Py_ssize_t, size=Py_ssize_t)

@@ -97,8 +97,9 @@ class Outbox:
         self._urgent: Any = None  # a heartbeat: it does not count, and goes first
         self._writer: Writer | None = None  # while there is an attachment
         self._turn: Turn | None = None  # of the loop that the writer is on
-        self._is_flushing = False  # at the end of the turn, or at that of the window:
-        self._flushing: asyncio.TimerHandle | None = None
+        self._is_due_now = False  # it will flush at the end of the turn,
+        self._flushing: asyncio.Handle | None = None  # or when the loop calls it: never both
+        self._is_relieving = False  # what comes in now is for another call of the loop
         self._woken_at = 0.0  # since when there is something to flush, by `time.monotonic`
         self._waits_for_room = False  # the writer will tell of it
         self._waits_for_ring = False  # the other end will acknowledge
@@ -177,7 +178,7 @@ class Outbox:
     def detached(self) -> None:
         """The attachment is over: what it may have lost is to be written again."""
         self._writer = None
-        self._flush_no_more()
+        self._flush_no_later()
         self._delivery.rewind()
         self._urgent = None
         self.buffer.seal_bytes = HELD_SEAL_BYTES
@@ -191,28 +192,35 @@ class Outbox:
 
     def _wake(self) -> None:
         """There is something to send: flush at once, or at the end of the window."""
-        if self._writer is None or self._turn is None or self._is_flushing:
+        if self._writer is None or self._turn is None or self._is_due_now or self._flushing is not None:
             return
-        self._is_flushing = True
         self._woken_at = system.monotonic()
         early = self._flushed_at + self._flush_window_seconds - self._woken_at
-        if early <= 0 or self._waiting_bytes() >= _SEAL_BYTES:
-            self._turn.at_end(self._flush)
+        if early > 0 and self._waiting_bytes() < _SEAL_BYTES:
+            self._flushing = asyncio.get_running_loop().call_later(early, self._flush_later)
+        elif self._is_relieving:
+            self._flushing = asyncio.get_running_loop().call_soon(self._flush_later)
         else:
-            self._flushing = asyncio.get_running_loop().call_later(early, self._flush)
+            self._is_due_now = True
+            self._turn.at_end(self._flush_now)
 
-    def _flush_no_more(self) -> None:
-        self._is_flushing = False
+    def _flush_no_later(self) -> None:
         if self._flushing is not None:
             self._flushing.cancel()
             self._flushing = None
 
+    def _flush_now(self) -> None:
+        self._is_due_now = False
+        self._flush()
+
+    def _flush_later(self) -> None:
+        self._flushing = None
+        self._flush()
+
     def _flush(self) -> None:
         """Make messages of all there is, and write them."""
-        if not self._is_flushing:  # it was done sooner, or is to be done later
+        if self._writer is None:  # gone meanwhile
             return
-        self._is_flushing = False
-        self._flushing = None
         if self._waits_for_room or self._waits_for_ring:  # more comes together meanwhile; a heartbeat may go
             self._write()
             return
@@ -246,14 +254,21 @@ class Outbox:
                 self._waits_for_room = True
                 writer.when_room(self._go_on)
             return
-        self._relieve()
-        if self.buffer.is_due or self._waiting or delivery.has_unwritten():  # those who were relieved have brought it
-            self._wake()
-        elif self._drained and self._is_drained():
-            drained, self._drained = self._drained, []
-            for each in drained:
-                if not each.done():
-                    each.set_result(None)
+        self._is_relieving = True
+        try:
+            self._relieve()
+            if self.buffer.is_due or self._waiting or delivery.has_unwritten():  # who was relieved has brought it
+                self._wake()
+            elif self._drained and self._is_drained():
+                self._tell_drained()
+        finally:
+            self._is_relieving = False
+
+    def _tell_drained(self) -> None:
+        drained, self._drained = self._drained, []
+        for each in drained:
+            if not each.done():
+                each.set_result(None)
 
     def _go_on(self) -> None:
         """The writer has room again."""
@@ -354,7 +369,7 @@ class Outbox:
     def _seal_full(self) -> None:
         """As much has come together as one message should carry: it goes now."""
         self._seal()
-        self._flush_no_more()
+        self._flush_no_later()
         self._wake()
 
     def _seal(self) -> None:

@@ -1,7 +1,7 @@
 """The message that nearly all messages of a tunnel are: a batch, written and read without an object of protobuf's.
 
 On the wire it is what `protos.tidegate.tunnel.v1` says of both directions, and nobody can tell who wrote it. Read is
-only what is written here, with the fields in their order; `Batch.parse` says of everything else that it is none, and
+only what is written here, with the fields in their order; `parse_batch` says of everything else that it is none, and
 whoever asked has protobuf look at it. Pure, and compiled.
 
 ======  =======================  ======================================

@@ -13,7 +13,8 @@ import tunnel.writer
 from protos.tidegate.tunnel.v1 import tunnel_pb2
 from tunnel.counters import Counters
 from tunnel.options import MAX_BATCH_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTES
-from tunnel.outbox import CONTROL_BYTES, HELD_SEAL_BYTES, HIGH_WATER_BYTES, SEAL_BYTES, Outbox
+from tunnel.outbox import CONTROL_BYTES, HELD_SEAL_BYTES, HIGH_WATER_BYTES, RELIEVED_AT_ONCE, SEAL_BYTES, Outbox
+from tunnel.turn import turn_of_running_loop
 from wire.batches import Batch
 from wire.chunks import ChunkKind, unpack_chunks
 from wire.delivery import Delivery
@@ -240,6 +241,39 @@ async def test_a_whole_batch_from_those_who_were_relieved_is_written_at_once() -
         outbox.wait_for_relief(Relieved())
         await outbox.drained()
         assert writer.payload_bytes == 10 + SEAL_BYTES
+
+
+@pytest.mark.parametrize("is_in_turn", [True, False], ids=["in a turn", "outside"])
+@pytest.mark.parametrize("window_seconds", [0.0, 0.001])
+@pytest.mark.parametrize("brings_bytes", [0, 10, 64 * 1024], ids=["nothing", "little", "a whole read"])
+async def test_a_few_are_relieved_in_a_call_of_the_loop(
+    brings_bytes: int, window_seconds: float, is_in_turn: bool
+) -> None:
+    """Each may bring a whole read: all of them in one call would hold everybody else up."""
+    outbox, writer, turn = make_outbox(window_seconds), Writer(), turn_of_running_loop()
+    relieved = [0]
+
+    class Waiting:
+        def tunnel_relieved(self) -> None:
+            relieved[-1] += 1
+            if brings_bytes:
+                outbox.buffer.add(1, ChunkKind.DATA, bytes(brings_bytes))
+
+    async with running(outbox, writer), asyncio.timeout(20):
+        for _ in range(50):
+            outbox.wait_for_relief(Waiting())
+        if is_in_turn:
+            turn.begin()
+        for _ in range(6):  # several batches become full, and each wants to go at once
+            outbox.buffer.add(1, ChunkKind.DATA, bytes(SEAL_BYTES))
+        if is_in_turn:
+            turn.end()
+        while sum(relieved) < 50:
+            relieved.append(0)
+            await asyncio.sleep(0)
+        await outbox.drained()
+    assert max(relieved) == RELIEVED_AT_ONCE
+    assert writer.payload_bytes == 6 * SEAL_BYTES + 50 * brings_bytes
 
 
 def test_a_batch_that_is_held_never_outgrows_the_contract() -> None:

@@ -11,6 +11,7 @@ NAMES = (
     "policy",
     "chunks",
     "data_frames",
+    "batches",
     "session",
     "proxy_header",
     "probe",
