@@ -27,7 +27,14 @@ from tunnel.calls.status import Status
 from tunnel.counters import Counters
 from tunnel.flow import Flow, flow_of
 from tunnel.messages import MessageParser
-from tunnel.options import ATTACH, HELLO_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, MAX_NAME_BYTES, PROTOCOL_VERSION
+from tunnel.options import (
+    ATTACH,
+    HELLO_TIMEOUT_SECONDS,
+    MAX_GREETING_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_NAME_BYTES,
+    PROTOCOL_VERSION,
+)
 from tunnel.policy import EdgePolicy, encode_policy
 from tunnel.problems import bounded
 from wire.credits import check_window
@@ -216,6 +223,9 @@ class TunnelService:
         if message is None or message.WhichOneof("message") != "hello":
             raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be a hello")
         request: tunnel_pb2.AttachRequest = message
+        if request.following or request.ByteSize() > MAX_GREETING_BYTES:
+            text = f"a hello of {request.ByteSize()} bytes: at most {MAX_GREETING_BYTES}, and nothing follows it"
+            raise RefusedError(Status.INVALID_ARGUMENT, text)
         self._check_hello(request.hello)
         self._check_name(call, request.hello)
         return request

@@ -26,7 +26,15 @@ from tunnel.calls.client import calling
 from tunnel.calls.status import CallError, Status
 from tunnel.counters import Counters
 from tunnel.messages import MessageParser
-from tunnel.options import ATTACH, DEFAULT_RING_BYTES, HELLO_TIMEOUT_SECONDS, MAX_MESSAGE_BYTES, PROTOCOL_VERSION
+from tunnel.options import (
+    ATTACH,
+    DEFAULT_RING_BYTES,
+    HELLO_TIMEOUT_SECONDS,
+    MAX_GREETING_BYTES,
+    MAX_MESSAGE_BYTES,
+    MAX_NAME_BYTES,
+    PROTOCOL_VERSION,
+)
 from tunnel.policy import decode_policy
 from wire.credits import check_window
 from wire.errors import LayoutError, TidegateError, TunnelFault
@@ -301,7 +309,7 @@ class TunnelClient:
         settings = self._settings
         tunnel_id = uuid4().bytes
         await call.write(tunnel_pb2.AttachRequest(hello=self._hello(tunnel_id)))
-        welcome = (await _expect(call, "welcome")).welcome
+        welcome = (await _expect_welcome(call)).welcome
         if welcome.protocol_version != PROTOCOL_VERSION:
             raise TunnelFault(
                 f"the core speaks protocol version {welcome.protocol_version}, this edge {PROTOCOL_VERSION}",
@@ -339,7 +347,7 @@ class TunnelClient:
         hello.is_new_process = self._is_new_process
         hello.epoch = tunnel.welcome.epoch
         await call.write(tunnel_pb2.AttachRequest(acknowledged=tunnel.delivery.received, hello=hello))
-        message = await _expect(call, "welcome")
+        message = await _expect_welcome(call)
         if self.tunnel is not tunnel:
             await _say_leave(call, tunnel, Reason.TUNNEL_LOST)
             raise TunnelFault("the tunnel was given up meanwhile")
@@ -407,6 +415,19 @@ async def _say_leave(call: Call, tunnel: EdgeTunnel, reason: Reason) -> None:
         async with asyncio.timeout(LEAVE_SECONDS):
             await call.write(leave)
             call.done_writing()
+
+
+async def _expect_welcome(call: Call) -> tunnel_pb2.AttachResponse:
+    """Read a welcome; raises as `_expect` does, also for one that says more than it may."""
+    message = await _expect(call, "welcome")
+    if message.following or message.ByteSize() > MAX_GREETING_BYTES:
+        text = f"a welcome of {message.ByteSize()} bytes: at most {MAX_GREETING_BYTES}, and nothing follows it"
+        raise TunnelFault(text)
+    welcome = message.welcome
+    names = (welcome.core_name, welcome.region, welcome.software_version)
+    if max(len(each.encode()) for each in names) > MAX_NAME_BYTES:
+        raise TunnelFault(f"a name in the welcome has more than {MAX_NAME_BYTES} bytes")
+    return message
 
 
 async def _expect(call: Call, kind: str) -> tunnel_pb2.AttachResponse:

@@ -23,7 +23,9 @@ from tests.tunnel.fakes import FakeLink
 from tunnel.attachment import Attachment
 from tunnel.counters import Counters
 from tunnel.link import Link, LinkEvents
+from tunnel.messages import MessageParser
 from tunnel.session import Session
+from wire.batches import Batch
 from wire.liveness import Liveness
 
 WINDOW_BYTES = 16 * 1024
@@ -123,8 +125,12 @@ class Joined:
     def arrive(self, side: int) -> None:
         """Take the next message from the road."""
         if self.roads[side]:
-            kind = tunnel_pb2.AttachRequest if side == 0 else tunnel_pb2.AttachResponse
-            self.ends[1 - side].handle(kind.FromString(self.roads[side].popleft()))
+            parser = MessageParser(tunnel_pb2.AttachRequest if side == 0 else tunnel_pb2.AttachResponse)
+            message, end = parser.parse(self.roads[side].popleft()), self.ends[1 - side]
+            if isinstance(message, Batch):
+                end.inbox.take(message)
+            else:
+                end.handle(message)
 
     def beat(self, side: int) -> None:
         """Acknowledge, and say nothing else."""
@@ -242,6 +248,12 @@ async def play(seed: int) -> None:
         assert end.queue.pending_bytes == 0
     joined.edge.gone("tunnel_lost")
     joined.core.gone("tunnel_lost")
+
+
+@pytest.fixture(autouse=True)
+def heartbeats_without_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They only acknowledge here, and no time passes between them."""
+    monkeypatch.setattr("wire.liveness.BEATS_AT_ONCE", 1 << 30)
 
 
 @pytest.mark.parametrize("schedule", range(SCHEDULES))

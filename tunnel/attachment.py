@@ -58,22 +58,25 @@ class Attachment(Writer):
         Raises AttachmentLostError, TunnelFault for a message that breaks the contract, and what the stream ends with.
         """
         self._stream = stream
-        if first is not None:
-            self.send(first)
-        self._end.attach(self)
-        self._end.queue.begin(self)
-        ended = stream.deliver(self._take)
-        ticking = asyncio.create_task(self._tick(), name=f"{self._name}-ticks")
+        under_way: list[asyncio.Future[Any]] = []
         try:
+            if first is not None:
+                self.send(first)
+            self._end.attach(self)
+            self._end.queue.begin(self)
+            ended = stream.deliver(self._take)
+            ticking = asyncio.create_task(self._tick(), name=f"{self._name}-ticks")
+            under_way = [ended, ticking]
             ends: set[asyncio.Future[Any]] = {ended, self._lost}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._is_lost = True
             self.over.set()
             self._end.detach(self)
-            ticking.cancel()
-            ended.add_done_callback(_forget)
-            ticking.add_done_callback(_forget)
+            for each in under_way:
+                each.add_done_callback(_forget)
+            if under_way:
+                ticking.cancel()
         if self._lost.done():
             raise AttachmentLostError(self._lost.result())
         ended.result()

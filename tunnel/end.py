@@ -26,7 +26,6 @@ from tunnel.options import DEFAULT_RING_BYTES, MAX_FOLLOWING, MAX_FOLLOWING_BYTE
 from tunnel.outbox import Outbox, first_of
 from tunnel.owner import Side
 from tunnel.session import Session
-from wire.batches import Batch
 from wire.delivery import Delivery
 from wire.errors import TunnelFault
 from wire.liveness import Liveness
@@ -166,13 +165,10 @@ class TunnelEnd(Generic[Message]):
             self.queue.detached()
 
     def handle(self, message: Any) -> None:
-        """Do what a message from the other end says, and those that follow it; raises TunnelFault for what may not be.
+        """Do what a message of protobuf's says, and those that follow it; raises TunnelFault for what may not be.
 
         Those before one that breaks the contract have been handled then.
         """
-        if isinstance(message, Batch):
-            self.inbox.take(message)
-            return
         self._handle_one(message)
         self.handle_following(message)
 

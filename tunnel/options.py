@@ -25,4 +25,7 @@ DEFAULT_RING_BYTES = 32 << 20
 HELLO_TIMEOUT_SECONDS = 5.0
 """How long either side waits for the other's first message."""
 
+MAX_GREETING_BYTES = 4096
+"""A hello or a welcome, with all that stands in its message: it is kept as long as the tunnel."""
+
 MAX_NAME_BYTES = 64

@@ -1,8 +1,8 @@
 """The outbox: everything one end wants to send through the tunnel, in order, packed into few messages.
 
-Sessions put chunks and control messages in; messages go out to the attachment there is. A gRPC message costs tens of
-microseconds however small it is, so bytes are gathered: sent at once when the tunnel has been
-quiet, otherwise at the end of a short window. What was sent stays in the resend ring (`wire.delivery`) until the
+Sessions put chunks and control messages in; messages go out to the attachment there is. A gRPC message costs the same
+however small it is, so bytes are gathered: sent at once when the tunnel has been quiet, otherwise at the end of a short
+window. What was sent stays in the resend ring (`wire.delivery`) until the
 other end has it, so an outbox outlives its attachments: while there is none, it gathers.
 """
 
@@ -273,7 +273,8 @@ class Outbox:
     def _go_on(self) -> None:
         """The writer has room again."""
         self._waits_for_room = False
-        self._write()
+        if not self._is_due_now:  # then it is done once
+            self._write()
 
     def _is_drained(self) -> bool:
         """Whether everything has been handed on."""
@@ -384,7 +385,11 @@ class Outbox:
             return
         for each in list(islice(self._waiting, RELIEVED_AT_ONCE)):
             del self._waiting[each]
-            each.tunnel_relieved()
+            try:
+                each.tunnel_relieved()
+            except Exception as error:  # a mistake of ours is not to keep the others waiting
+                context = {"message": "a session that was relieved failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
 
 
 async def first_of(*waits: Coroutine[Any, Any, object]) -> None:

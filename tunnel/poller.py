@@ -153,7 +153,7 @@ class Poller:
                     link.prefetch(depth)
 
     def flush(self) -> None:
-        """Have all links that have queued something hand it to the system; called by the loop."""
+        """Have all links that have queued something hand it to the system; called at the end of the turn."""
         links, self._unsent = self._unsent, []
         for link in links:
             try:
@@ -162,7 +162,9 @@ class Poller:
                 self._failed(link, error)
 
     def _read_again(self) -> None:
-        links, self._again = self._again, []
+        links, self._again = self._again[:EVENTS_AT_ONCE], self._again[EVENTS_AT_ONCE:]
+        if self._again:
+            self._loop.call_soon(self._read_again)
         self._turn.begin()
         try:
             for link in links:

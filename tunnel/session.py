@@ -267,7 +267,7 @@ class Session(LinkEvents):
             guard.prefetch(depth - 2)
 
     def prefetch_delivery(self) -> None:
-        """Have that fetched which `tunnel_data` needs, beside the session itself."""
+        """Have that fetched which `tunnel_part` needs, beside the session itself."""
         memory.prefetch(self._link, _LINK_BYTES)
         memory.prefetch(self._receive, _CREDIT_BYTES)
         if self._rechecker is not None:

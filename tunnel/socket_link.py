@@ -87,7 +87,7 @@ class SocketLink(Pollable):
         self._descriptor = -1  # while there is no socket, or none any more
         self._linger_seconds = linger_seconds
         self._timer: asyncio.TimerHandle | None = None
-        # What goes to the system when the loop has done with its round: a part of some bytes, or several, joined.
+        # What goes to the system at the end of the turn: a part of some bytes, or several, joined.
         self._queued: bytes | None = None
         self._queued_from = self._queued_to = 0
         self._joined: bytearray | None = None
@@ -274,8 +274,8 @@ class SocketLink(Pollable):
         self.send_part(data, 0, len(data))
 
     def send_part(self, data: bytes, start: int, end: int) -> None:
-        """Queue a part of some bytes; it is copied if the system has no room for it, or if more comes before the loop
-        has done with its round: that goes out together.
+        """Queue a part of some bytes; it is copied if the system has no room for it, or if more comes before the turn
+        is over: that goes out together.
         """
         if self._descriptor < 0 or self._has_ended or self._closing or start >= end:
             return

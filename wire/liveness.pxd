@@ -10,6 +10,7 @@ cdef class Liveness:
     cdef readonly object least_round_trip_ns
     cdef readonly object jitter_ns
     cdef int _silent_ticks
+    cdef double _beats_left
     cdef int64_t _last_tick_ns
     cdef object _began_ns
     cdef object _echo_ns

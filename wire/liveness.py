@@ -17,6 +17,10 @@ SILENT_TICKS = 4
 DOUBTFUL_TICKS = 3
 """After so many, 0.5 to 0.75 s, it is better to begin nothing new there."""
 
+BEATS_AT_ONCE = 100
+BEATS_PER_SECOND = 20
+"""Heartbeats that may come: four a second are sent, and those of a road that stood still come together."""
+
 SLEPT_NS = 1_000_000_000
 """Who has not run for so long was given up by the other end, or may have been."""
 
@@ -30,6 +34,7 @@ class Liveness:
     """One attachment, seen from one end."""
 
     __slots__ = (
+        "_beats_left",
         "_began_ns",
         "_echo_ns",
         "_heard_ns",
@@ -46,6 +51,7 @@ class Liveness:
         self.least_round_trip_ns = 0  # the way itself, without anybody's queue; 0 until it is known
         self.jitter_ns = 0  # how much the one-way time towards us varies, smoothed
         self._silent_ticks = 0
+        self._beats_left = float(BEATS_AT_ONCE)
         self._last_tick_ns = now_ns
         self._began_ns = now_ns  # before any heartbeat of ours
         self._echo_ns = 0  # the clock of the other end in its last heartbeat, 0 for none
@@ -81,11 +87,15 @@ class Liveness:
         return now_ns, self._echo_ns, waited
 
     def take(self, sent_ns: int, echoed_ns: int, waited_ns: int, now_ns: int) -> None:
-        """Learn from the other end's heartbeat; raises TunnelFault for an echo of what was never said.
+        """Learn from the other end's heartbeat; raises TunnelFault for an echo of what was never said, or too many.
 
         That it waited there for longer than it was away can be: two machines' clocks do not run alike, and one of a
         virtual machine that is moved stands still. Such an echo is no measure of the way.
         """
+        left = self._beats_left + (now_ns - self._heard_ns) / 1e9 * BEATS_PER_SECOND
+        self._beats_left = min(left, float(BEATS_AT_ONCE)) - 1
+        if self._beats_left < 0:
+            raise TunnelFault(f"more than {BEATS_AT_ONCE} heartbeats at once, and {BEATS_PER_SECOND} a second")
         if echoed_ns and not self._began_ns <= echoed_ns <= now_ns:
             raise TunnelFault(f"heartbeat with an echo of {echoed_ns} ns, and now is {now_ns}")
         if echoed_ns and 0 <= waited_ns <= now_ns - echoed_ns:

@@ -72,6 +72,11 @@ async def calling(core: Core) -> AsyncIterator[Any]:
             call.cancel()
 
 
+def with_much_behind(request: Request) -> Request:
+    request.following.extend(Request() for _ in range(1000))
+    return request
+
+
 async def read(call: Any) -> Any:
     """Read the next message that is no heartbeat."""
     while (message := await call.read()) is not grpc.aio.EOF and message.WhichOneof("message") == "heartbeat":
@@ -121,6 +126,8 @@ async def test_a_hello_is_answered_with_welcome_and_policy(core: Core) -> None:
         (Request(hello=hello(edge_name="x" * 65)), "INVALID_ARGUMENT", "edge name"),
         (Request(hello=hello(region="x" * 65)), "INVALID_ARGUMENT", "region"),
         (Request(hello=hello(window_bytes=1)), "INVALID_ARGUMENT", "window of 1 bytes"),
+        (with_much_behind(Request(hello=hello())), "INVALID_ARGUMENT", "nothing follows it"),
+        (Request(hello=hello(place=bytes(5000))), "INVALID_ARGUMENT", "at most 4096"),
         (Request(heartbeat=tunnel_pb2.Heartbeat()), "INVALID_ARGUMENT", "must be a hello"),
         (Request(), "INVALID_ARGUMENT", "must be a hello"),
     ],

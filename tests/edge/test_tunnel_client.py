@@ -101,6 +101,20 @@ async def grant_no_window(context: Any) -> None:
     await context.write(Response(welcome=tunnel_pb2.Welcome(protocol_version=PROTOCOL_VERSION)))
 
 
+async def say_much_in_a_welcome(context: Any) -> None:
+    much = Response()
+    much.CopyFrom(WELCOME)
+    much.following.extend(Response() for _ in range(1000))
+    await context.write(much)
+
+
+async def have_a_long_name(context: Any) -> None:
+    long = Response()
+    long.CopyFrom(WELCOME)
+    long.welcome.core_name = "x" * 65
+    await context.write(long)
+
+
 async def skip_the_policy(context: Any) -> None:
     await context.write(WELCOME)
     await context.write(Response(heartbeat=tunnel_pb2.Heartbeat()))
@@ -140,6 +154,8 @@ async def say_nothing(context: Any) -> None:
         (send_an_unknown_slot, "close for unknown slot 7"),
         (send_no_message, "a message that cannot be read"),
         (say_nothing, "no welcome in time"),
+        (say_much_in_a_welcome, "nothing follows it"),
+        (have_a_long_name, "more than 64 bytes"),
     ],
 )
 async def test_a_core_that_breaks_the_contract_is_left_with_a_reason(

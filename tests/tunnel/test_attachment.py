@@ -309,3 +309,20 @@ async def test_what_was_written_and_not_acknowledged_is_written_again_by_the_nex
     assert written == [3]
     carried.stream.coming.put_nowait(None)
     await task
+
+
+class Failing(End):
+    """A tunnel end that cannot be attached."""
+
+    def attach(self, attachment: Attachment) -> None:
+        super().attach(attachment)
+        raise ValueError("as the test wants it")
+
+
+async def test_one_that_cannot_begin_is_over() -> None:
+    end = Failing()
+    attachment = Attachment(end, "test")
+    with pytest.raises(ValueError, match="as the test wants it"):
+        await attachment.carry(Stream())
+    assert attachment.over.is_set()
+    assert not end.is_attached

@@ -276,6 +276,31 @@ async def test_a_few_are_relieved_in_a_call_of_the_loop(
     assert writer.payload_bytes == 6 * SEAL_BYTES + 50 * brings_bytes
 
 
+async def test_one_whose_relief_fails_keeps_nobody_waiting() -> None:
+    outbox, writer = make_outbox(), Writer()
+    told: list[str] = []
+    relieved: list[int] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+
+    class Waiting:
+        def __init__(self, number: int) -> None:
+            self.number = number
+
+        def tunnel_relieved(self) -> None:
+            if self.number % 3 == 0:
+                raise ValueError(f"number {self.number}")
+            relieved.append(self.number)
+
+    async with running(outbox, writer), asyncio.timeout(10):
+        for number in range(20):
+            outbox.wait_for_relief(Waiting(number))
+        outbox.buffer.add(1, ChunkKind.DATA, b"a")
+        while len(relieved) + len(told) < 20:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0)
+    assert relieved == [number for number in range(20) if number % 3]
+    assert told[0] == "number 0"
+
+
 def test_a_batch_that_is_held_never_outgrows_the_contract() -> None:
     outbox = make_outbox()
     outbox.buffer.add(1, ChunkKind.DATA, bytes(HELD_SEAL_BYTES - 9))

@@ -3,7 +3,7 @@
 import pytest
 
 from wire.errors import TunnelFault
-from wire.liveness import SILENT_TICKS, SLEPT_NS, TICK_SECONDS, Liveness
+from wire.liveness import BEATS_AT_ONCE, SILENT_TICKS, SLEPT_NS, TICK_SECONDS, Liveness
 
 TICK_NS = int(TICK_SECONDS * 1e9)
 MS = 1_000_000
@@ -71,3 +71,15 @@ def test_a_wait_longer_than_the_way_is_no_measure_of_it(waited: int) -> None:
     assert liveness.round_trip_ns == 0
     liveness.take(2, 700, 100, 1000)
     assert liveness.round_trip_ns == 200
+
+
+def test_heartbeats_come_a_few_a_second_or_are_a_fault() -> None:
+    liveness = Liveness(0)
+    now = 0
+    for _ in range(1000):
+        now += TICK_NS
+        liveness.take(now, 0, 0, now)
+    for _ in range(BEATS_AT_ONCE):  # of a road that stood still
+        liveness.take(now, 0, 0, now + TICK_NS)
+    with pytest.raises(TunnelFault, match="more than 100 heartbeats at once"):
+        liveness.take(now, 0, 0, now + TICK_NS)

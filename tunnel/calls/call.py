@@ -19,8 +19,13 @@ from wire.data_frames import PREFIX_BYTES, pack_data, pack_message
 _PREFIX_BYTES = PREFIX_BYTES  # for this module, as C has it
 
 
+MAX_UNREAD_MESSAGES = 16_384
+"""The window bounds their bytes, and each is an object besides. What a tunnel sends again when it is attached anew
+comes before anybody reads it: at most some thousands, as what is small shares messages."""
+
+
 class Message(Protocol):
-    """What a call can send: a protobuf message."""
+    """What a call can send: a message of protobuf's, or a batch."""
 
     def SerializeToString(self) -> bytes:  # noqa: N802 - protobuf's name
         """Return it as bytes."""
@@ -191,9 +196,12 @@ class Call(Writer):
             for message in self._cutter.feed(data):
                 if self._take is not None:
                     self._hand_over(message)
-                else:
+                elif len(self._messages) < MAX_UNREAD_MESSAGES:
                     self._messages.append(message)
                     self._wake_reader()
+                else:
+                    text = f"more than {MAX_UNREAD_MESSAGES} messages that nobody has read yet"
+                    raise CallError(Status.RESOURCE_EXHAUSTED, text)
             self._cutter.check()
         finally:
             if not self._messages:  # what is not whole is bounded, and its rest is to come

@@ -1,13 +1,14 @@
 # C types for tunnel/calls/connection.py, used when it is compiled.
 cimport cython
 
+from tunnel cimport system
 from tunnel.calls.call cimport Call, Wire
 from tunnel.turn cimport Turn
 from wire.data_frames cimport FrameCutter, pack_window_update
 
 cdef int _DATA, _WINDOW_UPDATE
 cdef Py_ssize_t _HEADER_BYTES, _GRANT_BYTES
-cdef double _MAX_FRAMES_AT_ONCE
+cdef double _MAX_FRAMES_AT_ONCE, _LONG_SECONDS
 
 cdef class Connection(Wire):
     cdef public bint is_writable
@@ -15,6 +16,7 @@ cdef class Connection(Wire):
     cdef readonly object closed
     cdef readonly dict calls
     cdef object _transport
+    cdef bint _is_resting
     cdef bint _is_closing
     cdef Turn _turn
     cdef object _linger
@@ -28,7 +30,10 @@ cdef class Connection(Wire):
     cdef readonly object _h2
     cdef Py_ssize_t _frame_bytes
 
+    @cython.locals(began=double)
     cpdef data_received(self, bytes data)
+    cdef _rest(self)
+    cpdef _read_on(self)
     @cython.locals(kind=int, stream=Py_ssize_t, size=Py_ssize_t, body=bytes)
     cdef _take_frames(self, bytes data)
     cpdef Py_ssize_t room_bytes(self, Call call) except? -1

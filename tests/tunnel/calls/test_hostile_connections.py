@@ -1,6 +1,7 @@
 """Any bytes at either end of a connection: it goes on or is closed, and never raises anything else."""
 
 import asyncio
+import time
 from typing import Any
 
 import h2.config
@@ -10,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tunnel.calls.ends import PATH, Text
-from tunnel.calls.call import Call
+from tunnel.calls.call import MAX_UNREAD_MESSAGES, Call
 from tunnel.calls.client import _ClientConnection
-from tunnel.calls.connection import Connection
+from tunnel.calls.connection import LONG_SECONDS, Connection
 from tunnel.calls.server import Server
-from wire.data_frames import pack_data, pack_message, pack_window_update
+from tunnel.calls.status import Status
+from wire.data_frames import PREFIX_BYTES, pack_data, pack_message, pack_window_update
 
 HEADERS = [
     (":method", "POST"),
@@ -32,6 +34,13 @@ class Transport(asyncio.Transport):
         super().__init__()
         self.sent = bytearray()
         self.is_over = False
+        self.reads = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
 
     def write(self, data: Any) -> None:
         assert not self.is_over
@@ -251,3 +260,50 @@ def test_a_damaged_client_at_a_server(data: bytes, more: bytes, cuts: list[int])
 @given(damaged(honest_server()), st.binary(max_size=100), cuttings)
 def test_a_damaged_server_at_a_client(data: bytes, more: bytes, cuts: list[int]) -> None:
     asyncio.run(at_client(data + more, cuts))
+
+
+async def test_messages_that_nobody_reads_are_bounded_by_their_number() -> None:
+    """Two bytes each, and an object: the window alone would let a million of them in."""
+
+    async def never_read(call: Call) -> None:
+        await asyncio.Event().wait()
+
+    server = Server({PATH: never_read}, bytes, max_message_bytes=1000)
+    connection = server.protocol()
+    connection.connection_made(Transport())
+    connection.data_received(honest_client())
+    (call,) = connection.calls.values()
+    few = pack_data(bytes(PREFIX_BYTES) * (MAX_UNREAD_MESSAGES // 2), 1)
+    connection.data_received(few)
+    assert call.status is None
+    connection.data_received(few)
+    assert call.status is Status.RESOURCE_EXHAUSTED
+    assert "that nobody has read yet" in call.details
+    connection.connection_lost(None)
+    await server.stop()
+
+
+async def test_who_sends_what_takes_long_is_read_again_when_others_had_their_turn() -> None:
+    transport, taken = Transport(), []
+
+    def take(message: bytes) -> None:
+        taken.append(message)
+        time.sleep(2 * LONG_SECONDS)
+
+    async def deliver(call: Call) -> None:
+        await call.deliver(take)
+
+    server = Server({PATH: deliver}, bytes, max_message_bytes=1000)
+    connection = server.protocol()
+    connection.connection_made(transport)
+    connection.data_received(honest_client())
+    await asyncio.sleep(0)  # the handler begins, and is handed what came
+    transport.reads = True
+    connection.data_received(pack_message(b"more", 1))
+    assert not transport.reads
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert transport.reads
+    assert taken == [b"hello", b"hi", b"more"]
+    connection.connection_lost(None)
+    await server.stop()
