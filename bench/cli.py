@@ -26,7 +26,7 @@ from bench.loads import LOADS, LOADS_BY_NAME, Load
 from bench.run import Plan, measure_all
 
 DEFAULT_OUTPUT = Path(__file__).parent / "results"
-SECONDS, QUICK_SECONDS = 5.0, 2.0
+SECONDS, QUICK_SECONDS = 5.0, 1.5
 ROUNDS, QUICK_ROUNDS = 3, 1
 
 TABLE_COLUMNS = 150
@@ -58,7 +58,9 @@ def bench(
     ] = None,
     seconds: Annotated[
         float | None,
-        typer.Option(metavar="SECONDS", min=0.1, max=300, help=f"Length of a round; {SECONDS:g}, quick 2."),
+        typer.Option(
+            metavar="SECONDS", min=0.1, max=300, help=f"Length of a round; {SECONDS:g}, quick {QUICK_SECONDS:g}."
+        ),
     ] = None,
     rounds: Annotated[
         int | None, typer.Option(metavar="COUNT", min=1, max=100, help=f"Rounds, of which the median counts; {ROUNDS}.")
