@@ -26,11 +26,10 @@ from tunnel.calls.server import Server
 from tunnel.calls.status import Status
 from tunnel.counters import Counters
 from tunnel.flow import Flow, flow_of
-from tunnel.messages import MessageParser
+from tunnel.messages import MessageParser, problem_of_greeting
 from tunnel.options import (
     ATTACH,
     HELLO_TIMEOUT_SECONDS,
-    MAX_GREETING_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_NAME_BYTES,
     PROTOCOL_VERSION,
@@ -223,9 +222,9 @@ class TunnelService:
         if message is None or message.WhichOneof("message") != "hello":
             raise RefusedError(Status.INVALID_ARGUMENT, "the first message must be a hello")
         request: tunnel_pb2.AttachRequest = message
-        if request.following or request.ByteSize() > MAX_GREETING_BYTES:
-            text = f"a hello of {request.ByteSize()} bytes: at most {MAX_GREETING_BYTES}, and nothing follows it"
-            raise RefusedError(Status.INVALID_ARGUMENT, text)
+        problem = problem_of_greeting(request)
+        if problem:
+            raise RefusedError(Status.INVALID_ARGUMENT, problem)
         self._check_hello(request.hello)
         self._check_name(call, request.hello)
         return request

@@ -25,12 +25,11 @@ from tunnel.calls.call import Call
 from tunnel.calls.client import calling
 from tunnel.calls.status import CallError, Status
 from tunnel.counters import Counters
-from tunnel.messages import MessageParser
+from tunnel.messages import MessageParser, problem_of_greeting
 from tunnel.options import (
     ATTACH,
     DEFAULT_RING_BYTES,
     HELLO_TIMEOUT_SECONDS,
-    MAX_GREETING_BYTES,
     MAX_MESSAGE_BYTES,
     MAX_NAME_BYTES,
     PROTOCOL_VERSION,
@@ -420,9 +419,9 @@ async def _say_leave(call: Call, tunnel: EdgeTunnel, reason: Reason) -> None:
 async def _expect_welcome(call: Call) -> tunnel_pb2.AttachResponse:
     """Read a welcome; raises as `_expect` does, also for one that says more than it may."""
     message = await _expect(call, "welcome")
-    if message.following or message.ByteSize() > MAX_GREETING_BYTES:
-        text = f"a welcome of {message.ByteSize()} bytes: at most {MAX_GREETING_BYTES}, and nothing follows it"
-        raise TunnelFault(text)
+    problem = problem_of_greeting(message)
+    if problem:
+        raise TunnelFault(problem)
     welcome = message.welcome
     names = (welcome.core_name, welcome.region, welcome.software_version)
     if max(len(each.encode()) for each in names) > MAX_NAME_BYTES:

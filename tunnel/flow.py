@@ -1,7 +1,7 @@
 """How the messages of the tunnels to one peer flow: sizes, waits, breaks. Sums since the process started.
 
-Written once a batch or an attachment by `tunnel.outbox` and `tunnel.end`, read when somebody scrapes the metrics. It
-outlives its tunnels: an edge has one for each core it has met, a core one for each edge.
+Written once a batch or an attachment by `tunnel.outbox`, `tunnel.inbox` and `tunnel.end`, read when somebody scrapes
+the metrics. It outlives its tunnels: an edge has one for each core it has met, a core one for each edge.
 """
 
 from wire.histogram import BYTES_BOUNDS, DELAY_BOUNDS, Histogram

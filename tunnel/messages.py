@@ -4,6 +4,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
+from tunnel.options import MAX_GREETING_BYTES
 from wire.batches import parse_batch
 from wire.errors import TunnelFault
 
@@ -25,3 +26,12 @@ class MessageParser:
             return self._kind.FromString(data)
         except DecodeError as error:
             raise TunnelFault("a message that cannot be read") from error
+
+
+def problem_of_greeting(message: Any) -> str:
+    """Say what is wrong with the size of a hello's or a welcome's message; empty for one as it may be."""
+    size = message.ByteSize()
+    if not message.following and size <= MAX_GREETING_BYTES:
+        return ""
+    kind = message.WhichOneof("message")
+    return f"a {kind} of {size} bytes: at most {MAX_GREETING_BYTES}, and nothing follows it"
